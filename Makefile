@@ -1,0 +1,50 @@
+# NexusCore Scheduler. `make` or `make help` lists the targets.
+
+PLUGINS     := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
+PLUGIN_BINS := $(PLUGINS:%=bin/plugins/%.wasm)
+GO_SOURCES  := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
+LINT        := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+
+help: ## print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z\/-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: bin/scheduler $(PLUGIN_BINS) ## build bin/scheduler and the plugins under bin/plugins
+
+run: build ## build, then serve on 127.0.0.1:3006 with data under ./data
+	LOG_FORMAT=$${LOG_FORMAT:-text} bin/scheduler serve
+
+bin/scheduler: $(GO_SOURCES) $(wildcard migrations/*/*.sql) api/openapi.yaml
+	go build -trimpath -o $@ ./cmd/scheduler
+
+bin/plugins/%.wasm: $(shell find sdk plugins -name "*.go") go.mod go.sum
+	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags='-s -w' -buildmode=c-shared -o $@ ./plugins/$*
+
+test: build ## run every test, with the race detector, in random order
+	go test -race -shuffle=on -timeout 14m ./...
+
+test-short: build ## the same without -race
+	go test -short -timeout 10m ./...
+
+bench: build ## measure start, lateness, throughput and memory
+	go test -run '^$$' -bench . -benchtime 3x -timeout 20m ./e2e
+	go test -run '^$$' -bench . ./core/... ./host/... ./internal/...
+
+fuzz: ## fuzz each target for 30 s
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+	  grep -ho '^func Fuzz[A-Za-z]*' $$dir/*_test.go | cut -c6- | while read -r target; do \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 30s $$dir || exit 1; done || exit 1; done
+
+lint: ## gofmt, go vet and golangci-lint
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(LINT) run ./...
+
+tidy: ## go.mod and go.sum as they should be
+	go mod tidy
+
+clean: ## remove what was built
+	rm -rf bin
+
+.PHONY: help build run test test-short bench fuzz lint tidy clean

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+func (s *Server) listPlugins(c *fiber.Ctx) error {
+	return s.render(c, http.StatusOK, list[core.PluginStatus]{Items: s.plugins()})
+}
+
+func (s *Server) plugins() []core.PluginStatus {
+	if all := s.scheduler.Plugins(); all != nil {
+		return all
+	}
+	return []core.PluginStatus{}
+}
+
+func (s *Server) getPlugin(c *fiber.Ctx) error {
+	taskType := c.Params("type")
+	for _, p := range s.plugins() {
+		if p.Type == taskType {
+			return s.render(c, http.StatusOK, p)
+		}
+	}
+	return core.Errorf(core.CodeNotFound, "no plugin serves the task type %.80q", taskType)
+}
+
+// reloadPlugins reads the plugin configuration anew and answers the result.
+func (s *Server) reloadPlugins(c *fiber.Ctx) error {
+	if s.reload == nil {
+		return core.Errorf(core.CodeUnavailable, "this node cannot reload plugins")
+	}
+	if err := emptyBody(c); err != nil {
+		return err
+	}
+	ctx, done := s.context()
+	defer done()
+	if err := s.reload.Reload(ctx); err != nil {
+		return &core.Error{Code: core.CodeValidationFailed, Message: "plugins were not reloaded: " + err.Error()}
+	}
+	return s.listPlugins(c)
+}

@@ -1,0 +1,59 @@
+// Command scheduler is the NexusCore Scheduler: one binary that stores tasks,
+// plans their occurrences and runs them in plugins.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], environment{getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, restoreSignals: stop})
+	stop()
+	os.Exit(code)
+}
+
+// environment is what a command reads from and writes to.
+type environment struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	restoreSignals func() // after it, a second signal ends the process at once
+}
+
+// The exit codes.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// run executes a command line and returns the exit code.
+func run(ctx context.Context, args []string, env environment) int {
+	if len(args) == 0 {
+		args = []string{"serve"}
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], env)
+		}
+	}
+	return help(args, env)
+}
+
+// command is one subcommand.
+type command struct {
+	name, args, summary string
+	run                 func(ctx context.Context, args []string, env environment) int
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "", "run the service (the default)", serve},
+		{"migrate", "up|down|status", "change or show the database schema, without running the service", migrate},
+		{"version", "", "print the version", version},
+	}
+}

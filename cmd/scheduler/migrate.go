@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/nexuscore/scheduler/internal/app"
+	"github.com/nexuscore/scheduler/internal/config"
+	"github.com/nexuscore/scheduler/internal/sqlstore"
+)
+
+// migrate changes or shows the schema of the configured database.
+func migrate(ctx context.Context, args []string, env environment) int {
+	if len(args) != 1 {
+		fmt.Fprintln(env.stderr, "usage: scheduler migrate up|down|status")
+		return exitUsage
+	}
+	direction := sqlstore.Direction(args[0])
+	switch direction {
+	case sqlstore.MigrateUp, sqlstore.MigrateDown, sqlstore.MigrateStatus:
+	default:
+		fmt.Fprintf(env.stderr, "scheduler migrate: %q is not one of up, down, status\n", args[0])
+		return exitUsage
+	}
+	cfg, err := config.Load(env.getenv)
+	if err != nil {
+		fmt.Fprintf(env.stderr, "scheduler: the configuration is wrong:\n%s\n", err)
+		return exitUsage
+	}
+	all, err := sqlstore.MigrateSQLite(ctx, filepath.Join(cfg.DataDir, app.DatabaseName), direction)
+	if err != nil {
+		fmt.Fprintf(env.stderr, "scheduler: %s\n", err)
+		return exitError
+	}
+	for _, m := range all {
+		state := "pending"
+		if m.Applied {
+			state = "applied " + m.AppliedAt.UTC().Format(time.RFC3339)
+		}
+		fmt.Fprintf(env.stdout, "%-40s %s\n", m.Name, state)
+	}
+	return exitOK
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/nexuscore/scheduler/internal/app"
+	"github.com/nexuscore/scheduler/internal/config"
+)
+
+// serve runs the service until the context ends (SIGINT, SIGTERM), then drains
+// it for SHUTDOWN_GRACE. A second signal ends it at once.
+func serve(ctx context.Context, args []string, env environment) int {
+	if len(args) > 0 {
+		fmt.Fprintf(env.stderr, "scheduler serve: takes no arguments; configuration is read from environment variables\n")
+		return exitUsage
+	}
+	cfg, err := config.Load(env.getenv)
+	if err != nil {
+		fmt.Fprintf(env.stderr, "scheduler: the configuration is wrong:\n%s\n", err)
+		return exitUsage
+	}
+	log := newLogger(cfg, env.stderr)
+	a, err := app.New(ctx, cfg, log, versionText())
+	if err != nil {
+		fmt.Fprintf(env.stderr, "scheduler: %s\n", err)
+		return exitError
+	}
+	if err := a.Start(ctx); err != nil {
+		log.Error("start", "error", err)
+		a.Stop(context.Background())
+		return exitError
+	}
+	fmt.Fprintln(env.stdout, "scheduler", versionText(), a.Summary())
+	code := exitOK
+	select {
+	case <-ctx.Done():
+		log.Info("stopping: running executions may end", "grace", cfg.ShutdownGrace)
+	case err := <-a.Failed():
+		log.Error("the API stopped answering", "error", err)
+		code = exitError
+	}
+	env.restoreSignals()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownGrace)
+	defer cancel()
+	a.Stop(grace)
+	log.Info("stopped")
+	return code
+}
+
+func newLogger(cfg config.Config, w io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{
+		Name: "scheduler", Level: hclog.LevelFromString(cfg.LogLevel), Output: w, JSONFormat: cfg.LogFormat == "json",
+	})
+}

@@ -1,0 +1,75 @@
+package coretest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+func (s storeSuite) markQueued(t *testing.T) {
+	s.run(t, "pending and retrying executions are marked, once", markWaiting)
+	s.run(t, "what has changed meanwhile is left alone", markOthers)
+	s.run(t, "a deferred execution stays as it is and comes later", markDeferred)
+	s.run(t, "no marks, no work", markNothing)
+}
+
+func (f *fixture) tryMark(marks ...core.QueueMark) []string {
+	f.Helper()
+	marked, err := f.MarkQueued(f.Context(), marks)
+	require.NoError(f, err)
+	return marked
+}
+
+func markWaiting(f *fixture) {
+	pending := f.putFree()
+	retrying := f.settle(f.putRunning(), retryLater)
+	require.ElementsMatch(f, []string{pending.ID, retrying.ID},
+		f.tryMark(core.QueueMark{ID: pending.ID}, core.QueueMark{ID: retrying.ID}))
+
+	for _, e := range []core.Execution{pending, retrying} {
+		e.Status = core.StatusQueued
+		requireSameExecution(f, e, f.get(e.ID))
+	}
+	require.Empty(f, f.tryMark(core.QueueMark{ID: pending.ID}), "it is queued already")
+}
+
+func markOthers(f *fixture) {
+	running, finished := f.putRunning(), f.putFinished(f.putTask())
+	later := Epoch().Add(time.Hour)
+	require.Empty(f, f.tryMark(
+		core.QueueMark{ID: running.ID}, core.QueueMark{ID: finished.ID}, core.QueueMark{ID: core.NewID()},
+		core.QueueMark{ID: running.ID, DeferTo: later}, core.QueueMark{ID: finished.ID, DeferTo: later},
+	))
+	requireSameExecution(f, running, f.get(running.ID))
+	requireSameExecution(f, finished, f.get(finished.ID))
+
+	fresh := f.putFree()
+	require.Equal(f, []string{fresh.ID}, f.tryMark(core.QueueMark{ID: running.ID}, core.QueueMark{ID: fresh.ID}))
+}
+
+func markDeferred(f *fixture) {
+	pending := f.putFree()
+	retrying := f.settle(f.putRunning(), retryLater)
+	later := Epoch().Add(time.Minute)
+	f.tryMark(core.QueueMark{ID: pending.ID, DeferTo: later}, core.QueueMark{ID: retrying.ID, DeferTo: later})
+
+	for _, e := range []core.Execution{pending, retrying} {
+		e.DueAt = later
+		requireSameExecution(f, e, f.get(e.ID))
+	}
+	report := f.look(10)
+	require.Empty(f, report.Executions)
+	require.Equal(f, time.Minute, report.Wait)
+	claimed, err := f.Claim(f.Context(), []string{pending.ID}, testOwner, testTTL)
+	require.NoError(f, err)
+	require.Empty(f, claimed, "it started early")
+	f.clock.Set(later)
+	require.ElementsMatch(f, []string{pending.ID, retrying.ID}, f.readyIDs())
+}
+
+func markNothing(f *fixture) {
+	require.Empty(f, f.tryMark())
+}

@@ -1,0 +1,139 @@
+package coretest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+func (s storeSuite) ready(t *testing.T) {
+	s.run(t, "only due executions that are not queued yet are ready", readySelects)
+	s.run(t, "the highest priority comes first, then the oldest", readyOrder)
+	s.run(t, "the limit cuts the list and tells that there is more", readyLimit)
+	s.run(t, "the wait leads to the next due execution", readyWait)
+	s.run(t, "an exclusive task has one ready execution, and none while one runs", readyExclusive)
+	s.run(t, "executions of a task that allows overlaps are ready together", readyAllow)
+	s.run(t, "a full concurrency key holds back", readyKey)
+	s.run(t, "what a gate holds back does not keep the dispatcher awake", readyGateWait)
+}
+
+// from is an option of Execution: when it is due.
+func from(at time.Time) func(*core.Execution) {
+	return func(e *core.Execution) { e.DueAt = at }
+}
+
+// priority is an option of Execution.
+func priority(p int) func(*core.Execution) {
+	return func(e *core.Execution) { e.Policy.Priority = p }
+}
+
+func (f *fixture) readyIDs() []string {
+	f.Helper()
+	return idsOf(f.look(100).Executions)
+}
+
+func readySelects(f *fixture) {
+	require.Empty(f, f.look(10).Executions)
+	pending := f.putFree()
+	retrying := f.settle(f.putRunning(), retryLater)
+	f.mark(f.putFree())
+	f.putRunning()
+	f.putFinished(f.putTask())
+	later := f.putFree(from(Epoch().Add(time.Minute)))
+	require.Equal(f, []string{pending.ID}, f.readyIDs())
+
+	f.clock.Set(retrying.DueAt.Add(-time.Microsecond))
+	require.NotContains(f, f.readyIDs(), retrying.ID, "never early")
+	f.clock.Set(retrying.DueAt)
+	require.ElementsMatch(f, []string{pending.ID, retrying.ID}, f.readyIDs())
+	f.clock.Set(later.DueAt)
+	report := f.look(10)
+	require.ElementsMatch(f, []string{pending.ID, retrying.ID, later.ID}, idsOf(report.Executions))
+	require.Equal(f, f.clock.Now(), report.Observed)
+	for _, e := range report.Executions {
+		requireSameExecution(f, f.get(e.ID), e)
+	}
+}
+
+func readyOrder(f *fixture) {
+	now := f.clock.Now()
+	low := f.putFree(priority(1), from(now.Add(-time.Hour)))
+	second := f.putFree(priority(5), from(now.Add(-time.Minute)))
+	third := f.putFree(priority(5), from(now.Add(-time.Minute))) // the same, the larger id
+	first := f.putFree(priority(5), from(now.Add(-time.Hour)))
+	high := f.putFree(priority(9))
+	require.Equal(f, idsOf([]core.Execution{high, first, second, third, low}), f.readyIDs())
+}
+
+func readyLimit(f *fixture) {
+	first, second := f.putFree(priority(9)), f.putFree()
+	report := f.look(1)
+	require.Equal(f, []string{first.ID}, idsOf(report.Executions))
+	require.Zero(f, report.Wait)
+
+	f.mark(first)
+	report = f.look(1)
+	require.Equal(f, []string{second.ID}, idsOf(report.Executions))
+	require.Negative(f, report.Wait, "nothing more is due")
+}
+
+func readyWait(f *fixture) {
+	require.Negative(f, f.look(10).Wait, "nothing waits")
+	f.putRunning()
+	f.putFree()
+	require.Negative(f, f.look(10).Wait, "all that is due was listed")
+
+	f.putFree(from(Epoch().Add(time.Hour)))
+	f.putFree(from(Epoch().Add(time.Minute)))
+	require.Equal(f, time.Minute, f.look(10).Wait)
+	f.clock.Advance(20 * time.Second)
+	require.Equal(f, 40*time.Second, f.look(10).Wait)
+	require.Zero(f, func() time.Duration { f.clock.Advance(2 * time.Hour); return f.look(1).Wait }())
+}
+
+func readyExclusive(f *fixture) {
+	task := f.putTask(Overlap(core.OverlapQueueAll))
+	first, second := f.put(task), f.put(task)
+	other := f.putFree()
+	require.ElementsMatch(f, []string{first.ID, other.ID}, f.readyIDs())
+
+	running := f.start(first)[0]
+	require.Equal(f, []string{other.ID}, f.readyIDs())
+	f.settle(running, succeed)
+	require.ElementsMatch(f, []string{second.ID, other.ID}, f.readyIDs())
+}
+
+func readyAllow(f *fixture) {
+	task := f.putTask(Overlap(core.OverlapAllow))
+	first, second := f.put(task), f.put(task)
+	f.start(f.put(task))
+	require.ElementsMatch(f, []string{first.ID, second.ID}, f.readyIDs())
+}
+
+func readyKey(f *fixture) {
+	shared := Slots("channel:1", 2)
+	running := f.start(f.put(f.putTask(shared)), f.put(f.putTask(shared)))
+	held := f.put(f.putTask(shared))
+	elsewhere, free := f.put(f.putTask(Slots("channel:2", 1))), f.putFree()
+	require.ElementsMatch(f, []string{elsewhere.ID, free.ID}, f.readyIDs())
+
+	f.settle(running[0], succeed)
+	require.ElementsMatch(f, []string{held.ID, elsewhere.ID, free.ID}, f.readyIDs())
+}
+
+func readyGateWait(f *fixture) {
+	task := f.putTask(Overlap(core.OverlapQueueAll))
+	f.start(f.put(task))
+	f.put(task)
+	f.start(f.put(f.putTask(Slots("k", 1))))
+	f.put(f.putTask(Slots("k", 1)))
+
+	report := f.look(10)
+	require.Empty(f, report.Executions)
+	require.Negative(f, report.Wait, "the dispatcher would look again and again")
+	f.putFree(from(Epoch().Add(time.Minute)))
+	require.Equal(f, time.Minute, f.look(10).Wait)
+}

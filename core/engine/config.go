@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Config is what an engine stands on and how much it does at once.
+type Config struct {
+	Store    core.Store    // required
+	Queue    core.Queue    // required
+	Locker   core.Locker   // required
+	Limiter  core.Limiter  // required
+	Invoker  core.Invoker  // required
+	Signals  core.Signals  // required
+	Observer core.Observer // Defaults to none.
+	Logger   hclog.Logger  // Defaults to none.
+	Clock    core.Clock    // Defaults to the machine's. Only for what observers see; the store decides what is due.
+
+	// Timetable computes what is due next.
+	Timetable core.Timetable
+	// Owner names this node on leases. Required; unique among the nodes.
+	Owner string
+	// Concurrency bounds the executions that run at once. Defaults to 10.
+	Concurrency int
+	// Receivers is how many bundles are taken from the queue at once. Defaults to 5.
+	Receivers int
+	// LeaseTTL is how long a silent worker keeps its executions; heartbeats
+	// come three times as often. Defaults to 10 s.
+	LeaseTTL time.Duration
+	// Batch bounds the rows of one step. Defaults to 500.
+	Batch int
+	// Idle is the longest pause between two looks at the store when nothing is
+	// known to come due. It only matters after a lost signal or a jump of the
+	// store's clock. Defaults to 10 s.
+	Idle time.Duration
+	// CancelGrace is how long a plugin that was told to end may take before its
+	// slot is given away. Defaults to 5 s.
+	CancelGrace time.Duration
+	// Maintenance is the janitor's interval. Defaults to 1 min.
+	Maintenance time.Duration
+	// Retention says what the janitor keeps.
+	Retention core.Retention
+}
+
+func (c Config) withDefaults() Config {
+	c.Concurrency = cmp.Or(c.Concurrency, 10)
+	c.Receivers = cmp.Or(c.Receivers, 5)
+	c.LeaseTTL = cmp.Or(c.LeaseTTL, 10*time.Second)
+	c.Batch = cmp.Or(c.Batch, 500)
+	c.Idle = cmp.Or(c.Idle, 10*time.Second)
+	c.CancelGrace = cmp.Or(c.CancelGrace, 5*time.Second)
+	c.Maintenance = cmp.Or(c.Maintenance, time.Minute)
+	if c.Observer == nil {
+		c.Observer = core.Observers{}
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Clock == nil {
+		c.Clock = core.SystemClock{}
+	}
+	return c
+}

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// dispatcher hands pending executions to the queue, as many as fit, through the
+// rate limits.
+type dispatcher struct {
+	cfg Config
+}
+
+// fullPause is how long the dispatcher waits when the queue is full and nobody
+// tells it that there is room.
+const fullPause = 100 * time.Millisecond
+
+// step hands over one batch.
+//
+// It publishes before it marks: an execution that is published twice is claimed
+// once, while one that is marked and never published would wait for nobody.
+func (d *dispatcher) step(ctx context.Context) (time.Duration, error) {
+	_, free, err := d.cfg.Queue.Depth(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if free == 0 {
+		return fullPause, nil
+	}
+	report, err := d.cfg.Store.Ready(ctx, min(free, d.cfg.Batch))
+	if err != nil || len(report.Executions) == 0 {
+		return report.Wait, err
+	}
+	items, marks, err := d.admit(ctx, report)
+	if err != nil {
+		return 0, err
+	}
+	if len(items) > 0 {
+		if err := d.cfg.Queue.Publish(ctx, items); err != nil {
+			if core.CodeOf(err) == core.CodeRateLimited {
+				return fullPause, nil
+			}
+			return 0, err
+		}
+	}
+	_, err = d.cfg.Store.MarkQueued(ctx, marks)
+	return report.Wait, err
+}
+
+// admit asks the limiter about those that have a rate limit. What is refused is
+// put off until the limiter expects room.
+func (d *dispatcher) admit(ctx context.Context, report core.ReadyReport) ([]core.QueueItem, []core.QueueMark, error) {
+	decisions, err := d.limits(ctx, report.Executions)
+	if err != nil {
+		return nil, nil, err
+	}
+	items := make([]core.QueueItem, 0, len(report.Executions))
+	marks := make([]core.QueueMark, 0, len(report.Executions))
+	for _, e := range report.Executions {
+		if wait, refused := decisions[e.ID]; refused {
+			marks = append(marks, core.QueueMark{ID: e.ID, DeferTo: report.Observed.Add(wait)})
+			continue
+		}
+		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Policy.Priority})
+		marks = append(marks, core.QueueMark{ID: e.ID})
+	}
+	return items, marks, nil
+}
+
+// limits returns how long those that the limiter refuses have to wait.
+func (d *dispatcher) limits(ctx context.Context, executions []core.Execution) (map[string]time.Duration, error) {
+	var ids []string
+	var requests []core.LimitRequest
+	for _, e := range executions {
+		if l := e.Policy.RateLimit; l != nil {
+			ids = append(ids, e.ID)
+			requests = append(requests, core.LimitRequest{Key: l.Key, Limit: l.Limit, Per: l.PerMs.Duration()})
+		}
+	}
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	decisions, err := d.cfg.Limiter.Take(ctx, requests)
+	if err != nil {
+		return nil, err
+	}
+	refused := make(map[string]time.Duration)
+	for i, decision := range decisions {
+		if !decision.Allowed {
+			refused[ids[i]] = decision.Wait
+		}
+	}
+	return refused, nil
+}

@@ -1,0 +1,22 @@
+// Package engine is the running part of the scheduler: the loops that turn due
+// tasks into finished executions. Each duty is one file:
+//
+//	planner     due tasks → pending executions, and when to look again
+//	dispatcher  pending executions → queue, through the rate limits
+//	worker      queue → claim → plugin → end of the attempt
+//	completer   ends of attempts → store, grouped
+//	keeper      heartbeats of the leases this node holds
+//	reaper      executions whose lease expired → next attempt
+//	janitor     old history and keys → removed
+//
+// All state that matters is in the store. Every duty may run on any number of
+// nodes at once, and each step may be repeated:
+//
+//	what fails                      what happens
+//	node dies after a plan          the execution is pending in the store; a dispatcher finds it
+//	node dies after a publish       the worker's claim decides; a lost message is sent again
+//	node dies while running         the lease expires, a reaper starts the next attempt
+//	node is stopped and continues   its token is old: its writes change nothing
+//	store does not answer           steps back off and repeat; running work is kept until its lease ends
+//	queue or limiter fails          executions stay pending and are tried again
+package engine

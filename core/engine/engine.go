@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Engine runs all duties of a node. Start and Stop are idempotent; a stopped
+// engine cannot be started again. It is safe for concurrent use.
+type Engine struct {
+	cfg       Config
+	planner   *loop
+	dispatch  *loop
+	heartbeat *loop
+	reaper    *loop
+	janitor   *janitor
+	worker    *worker
+	keeper    *keeper
+	completer *completer
+	done      chan core.Completion
+
+	mu      sync.Mutex
+	state   state
+	intake  stage              // planner, dispatcher, receivers: what brings new work
+	upkeep  stage              // heartbeats, reaper, janitor, signals: needed while work runs
+	written chan struct{}      // closed when the completer has written everything
+	abandon context.CancelFunc // ends the completer's patience with the store
+}
+
+type state int
+
+const (
+	stateNew state = iota
+	stateRunning
+	stateStopped
+)
+
+// stage is a group of goroutines that end together.
+type stage struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+func (s *stage) begin(parts ...func(context.Context)) {
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	for _, part := range parts {
+		s.wg.Go(func() { part(s.ctx) })
+	}
+}
+
+func (s *stage) end() {
+	s.cancel()
+	s.wg.Wait()
+}
+
+// New makes an engine. It starts nothing.
+func New(cfg Config) (*Engine, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, done: make(chan core.Completion, cfg.Concurrency), written: make(chan struct{})}
+	e.keeper = newKeeper(cfg)
+	e.worker = newWorker(cfg, e.keeper, e.done)
+	d := &dispatcher{cfg: cfg}
+	e.dispatch = newLoop("dispatcher", cfg.Idle, e.fault, d.step)
+	p := &planner{cfg: cfg, cancel: e.cancelRunning, dispatch: e.dispatch.wake}
+	e.planner = newLoop("planner", cfg.Idle, e.fault, p.step)
+	e.heartbeat = newLoop("keeper", cfg.LeaseTTL/3, e.fault, e.keeper.step)
+	r := &reaper{cfg: cfg, dispatch: e.dispatch.wake}
+	e.reaper = newLoop("reaper", cfg.LeaseTTL/4, e.fault, r.step)
+	e.janitor = &janitor{cfg: cfg, fault: e.fault}
+	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, dispatch: e.dispatch.wake, fault: e.fault}
+	return e, nil
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Store == nil, c.Queue == nil, c.Locker == nil, c.Limiter == nil, c.Invoker == nil, c.Signals == nil:
+		return errors.New("engine: store, queue, locker, limiter, invoker and signals are required")
+	case c.Owner == "":
+		return errors.New("engine: owner is required")
+	}
+	return nil
+}
+
+// Start begins to work.
+func (e *Engine) Start() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch e.state {
+	case stateRunning:
+		return nil
+	case stateStopped:
+		return errors.New("engine: cannot be started again")
+	}
+	e.state = stateRunning
+	ctx, abandon := context.WithCancel(context.Background())
+	e.abandon = abandon
+	go func() {
+		defer close(e.written)
+		e.completer.run(ctx)
+	}()
+	signals, unsubscribe := e.cfg.Signals.Subscribe()
+	e.upkeep.begin(e.heartbeat.run, e.reaper.run, e.janitor.run, func(ctx context.Context) {
+		defer unsubscribe()
+		e.obey(ctx, signals)
+	})
+	intake := []func(context.Context){e.planner.run, e.dispatch.run}
+	for range e.cfg.Receivers {
+		intake = append(intake, e.worker.receive)
+	}
+	e.intake.begin(intake...)
+	return nil
+}
+
+// Stop drains the engine: no new work at once; what runs may go on until ctx
+// ends, is then told to end and is handed back without spending its attempt.
+// Results are written before Stop returns, unless the store does not answer.
+func (e *Engine) Stop(ctx context.Context) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.state != stateRunning {
+		e.state = stateStopped
+		return
+	}
+	e.state = stateStopped
+	e.intake.end()
+	e.drain(ctx)
+	e.upkeep.end()
+}
+
+// flushTime bounds how long Stop waits for the store to take the last results.
+const flushTime = 5 * time.Second
+
+// drain waits for what runs, tells it to end when ctx does, and waits until the
+// results are written.
+func (e *Engine) drain(ctx context.Context) {
+	idle := make(chan struct{})
+	go func() {
+		e.worker.running.Wait()
+		close(e.done)
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+	e.worker.stop(errShutdown)
+	patience := time.AfterFunc(e.cfg.CancelGrace+flushTime, func() {
+		e.cfg.Logger.Error("last results cannot be written; their executions run again")
+		e.abandon()
+	})
+	defer patience.Stop()
+	<-e.written
+	e.abandon()
+}
+
+// obey turns signals into wake-ups.
+func (e *Engine) obey(ctx context.Context, signals <-chan core.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			switch s.Kind {
+			case core.SignalPlan:
+				e.planner.wake()
+			case core.SignalDispatch:
+				e.dispatch.wake()
+			case core.SignalCancel:
+				e.keeper.end(s.ExecutionID, errCancelled)
+			case core.SignalFinished: // for those who wait for one execution
+			}
+		}
+	}
+}
+
+// cancelRunning ends an execution here and, by signal, on the other nodes.
+func (e *Engine) cancelRunning(id string) {
+	e.keeper.end(id, errCancelled)
+	e.cfg.Signals.Send(context.Background(), core.Signal{Kind: core.SignalCancel, ExecutionID: id})
+}
+
+func (e *Engine) fault(part string, err error) {
+	e.cfg.Observer.Observe(core.Event{Kind: core.EventFault, At: e.cfg.Clock.Now(), Part: part, Err: err})
+	e.cfg.Logger.Warn("step failed and is repeated", "part", part, "error", err)
+}
+
+// Running counts the executions that run on this node.
+func (e *Engine) Running() int { return len(e.keeper.leases()) }

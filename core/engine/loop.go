@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// step does one round of a duty and says when the next one is wanted: 0 is at
+// once, negative is "no reason to".
+type step func(ctx context.Context) (wait time.Duration, err error)
+
+// loop repeats a step: when it asks for it, when somebody wakes it, and at the
+// latest after idle.
+type loop struct {
+	part  string
+	step  step
+	idle  time.Duration
+	fault func(part string, err error)
+	bell  chan struct{}
+}
+
+const (
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 5 * time.Second
+)
+
+func newLoop(part string, idle time.Duration, fault func(string, error), s step) *loop {
+	return &loop{part: part, step: s, idle: idle, fault: fault, bell: make(chan struct{}, 1)}
+}
+
+// wake asks for a round now. Calls that come before the round begins count once.
+func (l *loop) wake() {
+	select {
+	case l.bell <- struct{}{}:
+	default:
+	}
+}
+
+// run repeats the step until ctx ends. A failed round is reported and repeated
+// with growing pauses; a wake does not shorten those, so that a busy API cannot
+// turn a broken store into a storm.
+func (l *loop) run(ctx context.Context) {
+	backoff := minBackoff
+	for ctx.Err() == nil {
+		wait, err := l.step(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			l.fault(l.part, err)
+			pause(ctx, backoff+rand.N(backoff/2))
+			backoff = min(2*backoff, maxBackoff)
+		case wait == 0:
+			backoff = minBackoff
+		default:
+			backoff = minBackoff
+			l.await(ctx, wait)
+		}
+	}
+}
+
+func (l *loop) await(ctx context.Context, wait time.Duration) {
+	if wait < 0 || wait > l.idle {
+		wait = l.idle
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-l.bell:
+	}
+}
+
+// pause sleeps for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

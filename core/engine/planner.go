@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// planner turns due tasks into executions. It sleeps until the exact time the
+// next task is due, as the store told it.
+type planner struct {
+	cfg      Config
+	cancel   func(executionID string) // tells a running execution to end
+	dispatch func()                   // new executions are pending
+}
+
+// step plans one batch.
+func (p *planner) step(ctx context.Context) (time.Duration, error) {
+	report, err := p.cfg.Store.PlanDue(ctx, p.cfg.Batch, p.decide)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range report.Cancel {
+		p.cancel(id)
+	}
+	for i := range report.Planned {
+		e := &report.Planned[i]
+		p.cfg.Observer.Observe(core.Event{Kind: core.EventPlanned, At: report.Observed, Execution: e})
+	}
+	if len(report.Planned) > 0 {
+		p.dispatch()
+	}
+	return report.Wait, nil
+}
+
+// decide plans one task. A task whose rule cannot be computed any more (a time
+// zone that vanished, say) is recorded as missed and taken off the clock, so
+// that it neither blocks the others nor disappears in silence.
+func (p *planner) decide(now time.Time, d core.DueTask) core.Plan {
+	plan, err := p.cfg.Timetable.PlanTask(now, d)
+	if err == nil {
+		return plan
+	}
+	p.cfg.Logger.Error("task cannot be planned any more", "task_id", d.Task.ID, "error", err)
+	nominal := now
+	if d.Task.Plan.NextNominal != nil {
+		nominal = *d.Task.Plan.NextNominal
+	}
+	e := core.NewExecution(d.Task, core.TriggerSchedule, nominal, nominal, now)
+	e.Dismiss(core.StatusMissed, "schedule cannot be computed: "+err.Error(), now)
+	state := d.Task.Plan
+	state.NextNominal, state.LastNominal = nil, &nominal
+	return core.Plan{State: state, Executions: []core.Execution{e}}
+}

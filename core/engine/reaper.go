@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// reaper takes back executions whose worker has gone silent. Every node runs
+// one; the store gives each expired lease to the first that asks.
+type reaper struct {
+	cfg      Config
+	dispatch func()
+}
+
+// step takes back one batch.
+func (r *reaper) step(ctx context.Context) (time.Duration, error) {
+	settle := func(now time.Time, e *core.Execution) { e.LoseLease(rand.Float64(), now) }
+	reaped, err := r.cfg.Store.Reap(ctx, r.cfg.Batch, settle)
+	if err != nil {
+		return 0, err
+	}
+	for i := range reaped {
+		r.announce(ctx, &reaped[i])
+	}
+	if len(reaped) > 0 {
+		r.dispatch()
+	}
+	if len(reaped) == r.cfg.Batch {
+		return 0, nil
+	}
+	return r.cfg.LeaseTTL / 4, nil
+}
+
+func (r *reaper) announce(ctx context.Context, e *core.Execution) {
+	r.cfg.Logger.Warn("lease expired", "task_id", e.TaskID, "execution_id", e.ID, "attempt", e.Attempt, "status", e.Status)
+	r.cfg.Observer.Observe(core.Event{Kind: core.EventReaped, At: r.cfg.Clock.Now(), Execution: e})
+	if e.Status.Final() {
+		r.cfg.Observer.Observe(core.Event{Kind: core.EventFinished, At: r.cfg.Clock.Now(), Execution: e})
+		r.cfg.Signals.Send(ctx, core.Signal{Kind: core.SignalFinished, ExecutionID: e.ID})
+	}
+}

@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Why a running attempt is told to end; found with context.Cause.
+var (
+	errTimeout   = errors.New("timeout")
+	errCancelled = errors.New("cancelled on request")
+	errLeaseGone = errors.New("lease lost")
+	errShutdown  = errors.New("worker shuts down")
+)
+
+// worker takes items from the queue, claims their executions and runs them, as
+// many at once as there are slots.
+type worker struct {
+	cfg     Config
+	keeper  *keeper
+	done    chan<- core.Completion
+	slots   chan struct{} // a token is a running execution
+	running sync.WaitGroup
+	attempt context.Context // base of all attempts; ended by stop
+	stop    context.CancelCauseFunc
+}
+
+func newWorker(cfg Config, k *keeper, done chan<- core.Completion) *worker {
+	w := &worker{cfg: cfg, keeper: k, done: done, slots: make(chan struct{}, cfg.Concurrency)}
+	w.attempt, w.stop = context.WithCancelCause(context.Background())
+	return w
+}
+
+// receive is one receiver: it takes bundles and starts what they name until ctx
+// ends. A bundle is acknowledged when the store has answered for all of it.
+func (w *worker) receive(ctx context.Context) {
+	for ctx.Err() == nil {
+		delivery, err := w.cfg.Queue.Receive(ctx, w.cfg.Concurrency)
+		if err == nil {
+			err = w.startAll(ctx, delivery)
+		}
+		if err != nil && ctx.Err() == nil {
+			w.fault(err)
+			pause(ctx, minBackoff)
+		}
+	}
+}
+
+// startAll claims and starts a bundle, as many at a time as there are slots.
+func (w *worker) startAll(ctx context.Context, d core.Delivery) error {
+	for rest := d.Items; len(rest) > 0; {
+		n := w.takeSlots(ctx, len(rest))
+		if n == 0 || !w.start(ctx, rest[:n]) {
+			w.giveSlots(n)
+			return ctx.Err() // not acknowledged: what is left comes again
+		}
+		rest = rest[n:]
+	}
+	if d.Ack == nil {
+		return nil
+	}
+	return d.Ack(ctx)
+}
+
+// start claims a batch and starts what it got; each item has a slot. It repeats
+// the claim while the store does not answer, and reports false when ctx ended.
+func (w *worker) start(ctx context.Context, batch []core.QueueItem) bool {
+	ids := make([]string, len(batch))
+	for i, item := range batch {
+		ids[i] = item.ExecutionID
+	}
+	for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		asked := w.cfg.Clock.Now()
+		// A claim that is on its way is not cut off: its outcome would be unknown
+		// and the attempt lost.
+		claimed, err := w.cfg.Store.Claim(context.WithoutCancel(ctx), ids, w.cfg.Owner, w.cfg.LeaseTTL)
+		if err == nil {
+			for _, e := range claimed {
+				w.run(e, asked)
+			}
+			w.giveSlots(len(batch) - len(claimed))
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		w.fault(fmt.Errorf("claim: %w", err))
+		pause(ctx, backoff)
+	}
+}
+
+// run starts a claimed execution in a slot of its own.
+func (w *worker) run(e core.Execution, claimed time.Time) {
+	ctx, cancel := context.WithCancelCause(w.attempt)
+	w.keeper.add(e, claimed, cancel)
+	w.cfg.Observer.Observe(core.Event{
+		Kind: core.EventStarted, At: e.AttemptStart, Execution: &e, Lateness: e.AttemptStart.Sub(e.DueAt),
+	})
+	w.running.Go(func() {
+		defer cancel(nil)
+		deadline := e.Policy.TimeoutMs.Duration()
+		ctx, stop := context.WithTimeoutCause(ctx, deadline, errTimeout)
+		defer stop()
+		out, err := w.invoke(ctx, e, deadline)
+		<-w.slots
+		w.done <- completion(e, out, err, context.Cause(ctx))
+	})
+}
+
+// invoke runs the plugin. One that does not end within the grace period after
+// it was told to is left behind, so that it cannot hold the slot for ever.
+func (w *worker) invoke(ctx context.Context, e core.Execution, timeout time.Duration) (core.Outcome, error) {
+	type answer struct {
+		out core.Outcome
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		out, err := w.safely(ctx, core.Invocation{
+			ExecutionID: e.ID, TaskID: e.TaskID, TaskName: e.TaskName, Type: e.Type, Trigger: e.Trigger,
+			Attempt: e.Attempt, MaxAttempts: e.MaxAttempts, Token: e.Token, NominalTime: e.NominalTime,
+			Deadline: w.cfg.Clock.Now().Add(timeout), Data: e.Data,
+		})
+		answers <- answer{out, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.out, a.err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(w.cfg.CancelGrace)
+	defer grace.Stop()
+	select {
+	case a := <-answers:
+		return a.out, a.err
+	case <-grace.C:
+		w.fault(fmt.Errorf("execution %s: plugin %s ignored the order to end and was left behind", e.ID, e.Type))
+		return core.Outcome{}, context.Cause(ctx)
+	}
+}
+
+// safely turns a panic of the invoker into an error: a defect in one runtime
+// must not end the node.
+func (w *worker) safely(ctx context.Context, in core.Invocation) (out core.Outcome, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("invoke %s: panic: %v", in.Type, r)
+			w.fault(err)
+		}
+	}()
+	return w.cfg.Invoker.Invoke(ctx, in)
+}
+
+// completion says what becomes of an execution whose attempt has ended with err,
+// after it was told to end for cause (nil: it was not). Success counts whatever
+// the cause: the effect is there.
+func completion(e core.Execution, out core.Outcome, err, cause error) core.Completion {
+	c := core.Completion{
+		Lease: core.Lease{ExecutionID: e.ID, Token: e.Token},
+		Log:   core.AttemptLog{Attempt: e.Attempt, Lines: out.Logs, Dropped: out.LogsDropped},
+	}
+	spread := rand.Float64()
+	switch {
+	case err == nil:
+		c.Settle = func(now time.Time, e *core.Execution) { e.Succeed(out, now) }
+	case errors.Is(cause, errShutdown), errors.Is(cause, errLeaseGone):
+		c.Settle = func(now time.Time, e *core.Execution) { e.HandBack(now) }
+	default:
+		f := failure(e, err, cause)
+		c.Settle = func(now time.Time, e *core.Execution) { e.Fail(f, out.Plugin, spread, now) }
+	}
+	return c
+}
+
+// failure names how an attempt failed. The worker's own reason for ending it
+// wins over what the plugin makes of being ended.
+func failure(e core.Execution, err, cause error) *core.Failure {
+	switch {
+	case errors.Is(cause, errTimeout):
+		return &core.Failure{
+			Code: core.CodeTimeout, Class: core.ClassTimeout,
+			Message: fmt.Sprintf("did not end within %s", e.Policy.TimeoutMs.Duration()),
+		}
+	case errors.Is(cause, errCancelled):
+		return &core.Failure{Code: core.CodeCancelled, Class: core.ClassCancelled, Message: errCancelled.Error()}
+	}
+	return core.FailureOf(err)
+}
+
+// takeSlots waits for a free slot and takes what else is free, up to want. It
+// returns 0 when ctx ended.
+func (w *worker) takeSlots(ctx context.Context, want int) int {
+	select {
+	case <-ctx.Done():
+		return 0
+	case w.slots <- struct{}{}:
+	}
+	for n := 1; n < min(want, w.cfg.Batch); n++ {
+		select {
+		case w.slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+	return min(want, w.cfg.Batch)
+}
+
+func (w *worker) giveSlots(n int) {
+	for range n {
+		<-w.slots
+	}
+}
+
+func (w *worker) fault(err error) {
+	w.cfg.Observer.Observe(core.Event{Kind: core.EventFault, At: w.cfg.Clock.Now(), Part: "worker", Err: err})
+	w.cfg.Logger.Warn("worker", "error", err)
+}

@@ -1,0 +1,86 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Invoker runs a plugin once for an attempt. It is the engine's only way to
+// the outside: host implements it.
+type Invoker interface {
+	// Invoke hands the attempt to the plugin of its task type and waits for the
+	// end. When ctx ends, it ends the plugin too and returns within a second;
+	// the cause (context.Cause) tells a timeout from a cancellation.
+	//
+	// A failed attempt is a *Failure; the Outcome then still holds the logs and
+	// the plugin's name. Concurrent calls are safe.
+	Invoke(ctx context.Context, in Invocation) (Outcome, error)
+}
+
+// TypeCatalogue knows the task types that can be run now.
+type TypeCatalogue interface {
+	// ValidateData checks a task's data against the schema of its type. It
+	// fails with VALIDATION_FAILED for data that does not fit or a type nobody
+	// has heard of, and with PLUGIN_UNAVAILABLE when the type is configured but
+	// its plugin is not loaded.
+	ValidateData(taskType string, data json.RawMessage) error
+	// Plugins lists every configured plugin, loaded or not, by task type.
+	Plugins() []PluginStatus
+}
+
+// Invocation is what a plugin is told about the attempt it is run for.
+type Invocation struct {
+	ExecutionID string
+	TaskID      string
+	TaskName    string
+	Type        string
+	Trigger     Trigger
+	Attempt     int       // from 1
+	MaxAttempts int       // attempts that the retry policy allows in all
+	Token       int64     // fencing token of the lease; grows with every claim
+	NominalTime time.Time // the instant the schedule asked for
+	Deadline    time.Time // when the attempt is ended
+	Data        json.RawMessage
+}
+
+// Outcome is what an attempt leaves behind.
+type Outcome struct {
+	Result      json.RawMessage // the handler's answer, JSON; null when it gave none
+	Logs        []LogLine
+	LogsDropped int    // lines beyond the limit
+	Plugin      string // name@version that ran
+}
+
+// LogLine is one line a plugin logged.
+type LogLine struct {
+	Time    time.Time      `json:"time"`
+	Level   string         `json:"level"` // debug, info, warn, error
+	Message string         `json:"message"`
+	Fields  map[string]any `json:"fields,omitempty"`
+}
+
+// PluginStatus is what GET /plugins shows of one configured task type.
+type PluginStatus struct {
+	Type       string          `json:"type"`
+	Runtime    string          `json:"runtime"` // wasm or process
+	Source     string          `json:"source"`
+	State      string          `json:"state"`               // loaded or failed
+	Error      string          `json:"error,omitempty"`     // why it is not loaded, in words that say what to do
+	Name       string          `json:"name,omitempty"`      // from the manifest
+	Version    string          `json:"version,omitempty"`   // from the manifest
+	Digest     string          `json:"digest,omitempty"`    // sha256 of the artifact, hex
+	Generation int             `json:"generation"`          // grows with every load
+	LoadedAt   *time.Time      `json:"loadedAt"`            // null when not loaded
+	DataSchema json.RawMessage `json:"dataSchema,omitzero"` // JSON Schema of task data
+	Grants     map[string]any  `json:"grants,omitempty"`
+	Limits     map[string]any  `json:"limits,omitempty"`
+	Calls      PluginCounters  `json:"calls"`
+}
+
+// PluginCounters counts a plugin's attempts since the process started.
+type PluginCounters struct {
+	Total  int64 `json:"total"`
+	Failed int64 `json:"failed"`
+	Active int64 `json:"active"`
+}

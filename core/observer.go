@@ -1,0 +1,42 @@
+package core
+
+import "time"
+
+// Observer sees what the engine does; metrics stand behind it. It must return
+// at once and is called from many goroutines.
+type Observer interface {
+	Observe(Event)
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// The events.
+const (
+	EventPlanned  EventKind = "planned"  // an execution was inserted
+	EventStarted  EventKind = "started"  // an attempt began
+	EventAttempt  EventKind = "attempt"  // an attempt ended
+	EventFinished EventKind = "finished" // an execution ended for good
+	EventReaped   EventKind = "reaped"   // a lease expired and its execution was taken back
+	EventFault    EventKind = "fault"    // a step of the engine failed and will be repeated
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Kind      EventKind
+	At        time.Time
+	Execution *Execution    // nil for faults
+	Lateness  time.Duration // started: from due to start
+	Part      string        // fault: planner, dispatcher, worker, reaper or janitor
+	Err       error         // fault
+}
+
+// Observers fans events out to several observers.
+type Observers []Observer
+
+// Observe hands the event to each in turn.
+func (o Observers) Observe(e Event) {
+	for _, x := range o {
+		x.Observe(e)
+	}
+}

@@ -1,0 +1,131 @@
+package core
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nexuscore/scheduler/core/schedule"
+)
+
+const (
+	// maxOverdue bounds how many overdue occurrences of a task one step looks
+	// at; the task stays due until all are dealt with.
+	maxOverdue = 10_000
+	// maxMissedRows bounds how many missed occurrences get a row each; beyond
+	// it one row stands for the whole stretch.
+	maxMissedRows = 100
+)
+
+// PlanTask decides what becomes of a due task: which occurrences run, which are
+// recorded as missed or skipped, and when it is due next. It is a pure function
+// of its arguments but for the ids it makes.
+func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
+	spec, err := tt.Compile(d.Task)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := planning{now: now, task: d.Task, active: d.Active, plan: Plan{State: d.Task.Plan}}
+	overdue, next, more := overdueOf(spec, d.Task, now)
+	run, missed := d.Task.Misfire.Split(now, overdue)
+	p.miss(missed)
+	p.run(run)
+	if len(overdue) > 0 {
+		last := Instant(overdue[len(overdue)-1].Nominal)
+		p.plan.State.LastNominal = &last
+	}
+	p.plan.State.NextNominal = nil
+	if more && !p.exhausted() {
+		due, nominal := Instant(next.At), Instant(next.Nominal)
+		p.plan.NextRun, p.plan.State.NextNominal = &due, &nominal
+	}
+	return p.plan, nil
+}
+
+// overdueOf lists the occurrences that are due, oldest first, and the next one.
+func overdueOf(spec *schedule.Spec, t Task, now time.Time) (overdue []schedule.Occurrence, next schedule.Occurrence, more bool) {
+	if t.Plan.NextNominal == nil {
+		return nil, next, false
+	}
+	next, more = spec.Next(t.Plan.NextNominal.Add(-time.Microsecond))
+	for more && !next.At.After(now) && len(overdue) < maxOverdue {
+		overdue = append(overdue, next)
+		next, more = spec.Next(next.Nominal)
+	}
+	return overdue, next, more
+}
+
+// planning gathers the plan of one task.
+type planning struct {
+	now    time.Time
+	task   Task
+	active Active
+	plan   Plan
+}
+
+func (p *planning) exhausted() bool {
+	return p.task.MaxRuns > 0 && p.plan.State.Runs >= p.task.MaxRuns
+}
+
+func (p *planning) execution(o schedule.Occurrence) Execution {
+	return NewExecution(p.task, TriggerSchedule, o.Nominal, o.At, p.now)
+}
+
+func (p *planning) run(occurrences []schedule.Occurrence) {
+	for i, o := range occurrences {
+		if p.exhausted() {
+			return
+		}
+		e := p.execution(o)
+		a := p.task.Overlap.Admit(p.active)
+		if a.CancelPrevious && i < len(occurrences)-1 {
+			a = Admission{Reason: "replaced by the next occurrence"} // its successor comes in the same step
+		}
+		if !a.Admit {
+			e.Dismiss(StatusSkipped, "overlap policy "+string(p.task.Overlap)+": "+a.Reason, p.now)
+			p.plan.Executions = append(p.plan.Executions, e)
+			continue
+		}
+		p.plan.CancelPrevious = p.plan.CancelPrevious || a.CancelPrevious
+		p.plan.Executions = append(p.plan.Executions, e)
+		p.plan.State.Runs++
+		p.active.Waiting++
+	}
+}
+
+func (p *planning) miss(occurrences []schedule.Occurrence) {
+	if len(occurrences) > maxMissedRows {
+		p.missStretch(occurrences)
+		return
+	}
+	for _, o := range occurrences {
+		e := p.execution(o)
+		e.Dismiss(StatusMissed, p.missReason(o), p.now)
+		p.plan.Executions = append(p.plan.Executions, e)
+	}
+}
+
+// missStretch records many missed occurrences as one row that names its range:
+// a week of every-second occurrences is no 600,000 rows.
+func (p *planning) missStretch(occurrences []schedule.Occurrence) {
+	first, last := occurrences[0], occurrences[len(occurrences)-1]
+	e := p.execution(first)
+	e.Dismiss(StatusMissed, fmt.Sprintf("%d occurrences up to %s: %s",
+		len(occurrences), last.Nominal.UTC().Format(time.RFC3339), p.missReason(last)), p.now)
+	e.Result, _ = json.Marshal(map[string]any{ // three plain values: cannot fail
+		"occurrences": len(occurrences), "from": Instant(first.Nominal), "to": Instant(last.Nominal),
+	})
+	p.plan.Executions = append(p.plan.Executions, e)
+}
+
+func (p *planning) missReason(o schedule.Occurrence) string {
+	m := p.task.Misfire
+	late := p.now.Sub(o.At)
+	switch {
+	case late > max(m.WindowMs.Duration(), misfireGrace):
+		return fmt.Sprintf("came due %s ago, beyond the catch-up window of %s", late.Round(time.Millisecond), m.WindowMs.Duration())
+	case m.Policy == MisfireSkip:
+		return fmt.Sprintf("came due %s ago and the misfire policy is skip", late.Round(time.Millisecond))
+	}
+	return "a later occurrence runs instead (misfire policy latest)"
+}

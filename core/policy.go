@@ -1,0 +1,81 @@
+package core
+
+import "time"
+
+// DeliveryPolicy is the promise about an execution whose worker vanished.
+type DeliveryPolicy string
+
+// The delivery policies.
+const (
+	AtLeastOnce DeliveryPolicy = "at_least_once" // it is tried again; the default
+	AtMostOnce  DeliveryPolicy = "at_most_once"  // it ends as lost
+)
+
+// Policy says how a task's executions are run. Each execution keeps the policy
+// that was in force when it was planned.
+type Policy struct {
+	Misfire        Misfire        `json:"misfire"`
+	Overlap        OverlapPolicy  `json:"overlap"`
+	Priority       int            `json:"priority"` // 0 to 9, 9 first
+	TimeoutMs      Millis         `json:"timeoutMs"`
+	Delivery       DeliveryPolicy `json:"delivery"`
+	RetryPolicy    RetryPolicy    `json:"retryPolicy"`
+	ConcurrencyKey string         `json:"concurrencyKey"` // executions with the same key share maxConcurrency
+	MaxConcurrency int            `json:"maxConcurrency"`
+	RateLimit      *RateLimit     `json:"rateLimit"`
+}
+
+// RateLimit bounds how many executions with the same key start in a period.
+type RateLimit struct {
+	Key   string `json:"key"` // default: the task's id
+	Limit int    `json:"limit"`
+	PerMs Millis `json:"perMs"`
+}
+
+// Defaults are the operator's answers to what a task leaves open.
+type Defaults struct {
+	Timeout       time.Duration // DEFAULT_TIMEOUT
+	RetryAttempts int           // RETRY_ATTEMPTS
+	RetryDelay    time.Duration // RETRY_DELAY
+}
+
+// Policy returns the policy of a task that says nothing about it.
+func (d Defaults) Policy() Policy {
+	return Policy{
+		Misfire:   Misfire{Policy: MisfireLatest, WindowMs: MillisOf(time.Hour)},
+		Overlap:   OverlapSkip,
+		Priority:  5,
+		TimeoutMs: MillisOf(d.Timeout),
+		Delivery:  AtLeastOnce,
+		RetryPolicy: RetryPolicy{
+			Attempts: d.RetryAttempts,
+			Delay:    MillisOf(d.RetryDelay),
+			Backoff:  BackoffExponential,
+			MaxDelay: MillisOf(max(time.Hour, d.RetryDelay)),
+			Jitter:   true,
+		},
+		MaxConcurrency: 1,
+	}
+}
+
+func (p Policy) check(out *problems) {
+	p.Misfire.check(out)
+	oneOf(out, "/overlap", p.Overlap, OverlapSkip, OverlapQueue, OverlapQueueAll, OverlapCancelPrevious, OverlapAllow)
+	out.within("/priority", p.Priority, 0, 9)
+	if p.TimeoutMs <= 0 {
+		out.add("/timeoutMs", "%d is not positive", p.TimeoutMs)
+	}
+	out.duration("/timeoutMs", p.TimeoutMs)
+	oneOf(out, "/delivery", p.Delivery, AtLeastOnce, AtMostOnce)
+	p.RetryPolicy.check(out)
+	out.text("/concurrencyKey", p.ConcurrencyKey, 0, 200)
+	out.within("/maxConcurrency", p.MaxConcurrency, 1, 10_000)
+	if p.RateLimit != nil {
+		out.text("/rateLimit/key", p.RateLimit.Key, 0, 200)
+		out.within("/rateLimit/limit", p.RateLimit.Limit, 1, 1_000_000)
+		if p.RateLimit.PerMs <= 0 {
+			out.add("/rateLimit/perMs", "%d is not positive", p.RateLimit.PerMs)
+		}
+		out.duration("/rateLimit/perMs", p.RateLimit.PerMs)
+	}
+}

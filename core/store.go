@@ -1,0 +1,238 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Store is the durable truth. Each method is one atomic step: it happens whole
+// or not at all, and what it has answered survives a crash. The store's clock
+// decides what is due; callers never pass the time in. Decisions that must be
+// taken inside a step are pure functions handed to it; they may be called more
+// than once and must not call the store.
+//
+// Errors: NOT_FOUND, PRECONDITION_FAILED, CONFLICT, TASK_LOCKED as an *Error;
+// anything else means that the store did not answer, and the step may or may
+// not have happened. All methods are safe for concurrent use.
+type Store interface {
+	TaskStore
+	ScheduleStore
+	PlanStore
+	ExecutionStore
+	WorkStore
+	MaintenanceStore
+}
+
+// AnyVersion disables the version check of an update or a delete.
+const AnyVersion int64 = 0
+
+// ErrIdempotencyReuse says that an idempotency key was used before, for a
+// request with another content.
+var ErrIdempotencyReuse = &Error{
+	Code: CodeValidationFailed, Message: "this Idempotency-Key was used for a different request",
+	Fields: []FieldProblem{{Field: "Idempotency-Key", Problem: "was used for a different request"}},
+}
+
+// ErrReplayed says that the request was carried out before; the accompanying
+// value is what it made then.
+var ErrReplayed = errors.New("request was carried out before")
+
+// Idempotency ties a create to a key that the caller chose. nil means none.
+type Idempotency struct {
+	Key         string // scope (route and caller) and key
+	Fingerprint string // digest of the request's content
+}
+
+// TaskStore keeps tasks.
+type TaskStore interface {
+	// CreateTask stores a new task. With an idempotency key that was used for
+	// the same content it returns the task made then and ErrReplayed.
+	CreateTask(ctx context.Context, t Task, key *Idempotency) (Task, error)
+	// Task returns a task or NOT_FOUND.
+	Task(ctx context.Context, id string) (Task, error)
+	// UpdateTask replaces a task by what change makes of it, if its version is
+	// version (or AnyVersion); else PRECONDITION_FAILED. An error of change is
+	// returned as it is and nothing happens. The version grows by one.
+	UpdateTask(ctx context.Context, id string, version int64, change func(now time.Time, t Task) (Task, error)) (Task, error)
+	// DeleteTask removes a task under the same condition, cancels its waiting
+	// executions and asks the running ones to end. It returns the ids of those.
+	DeleteTask(ctx context.Context, id string, version int64) (running []string, err error)
+	// Tasks lists tasks, newest first.
+	Tasks(ctx context.Context, f TaskFilter, p Page) ([]Task, error)
+}
+
+// ScheduleStore keeps shared schedules.
+type ScheduleStore interface {
+	// CreateSchedule is CreateTask for schedules.
+	CreateSchedule(ctx context.Context, s Schedule, key *Idempotency) (Schedule, error)
+	// Schedule returns a schedule or NOT_FOUND.
+	Schedule(ctx context.Context, id string) (Schedule, error)
+	// UpdateSchedule is UpdateTask for schedules; retime is applied to every
+	// task that uses the schedule, in the same step.
+	UpdateSchedule(ctx context.Context, id string, version int64,
+		change func(now time.Time, s Schedule) (Schedule, error),
+		retime func(now time.Time, s Schedule, t Task) (Task, error)) (Schedule, error)
+	// DeleteSchedule removes a schedule, or fails with CONFLICT while tasks use it.
+	DeleteSchedule(ctx context.Context, id string, version int64) error
+	// Schedules lists schedules, newest first.
+	Schedules(ctx context.Context, p Page) ([]Schedule, error)
+}
+
+// PlanStore turns due tasks into executions.
+type PlanStore interface {
+	// PlanDue takes up to limit enabled tasks that are due, longest due first,
+	// asks decide about each, and applies all plans in one step. A task that
+	// another planner takes at the same time is left out.
+	PlanDue(ctx context.Context, limit int, decide func(now time.Time, d DueTask) Plan) (PlanReport, error)
+}
+
+// DueTask is a task whose NextRun has come, with its executions that have not ended.
+type DueTask struct {
+	Task   Task
+	Active Active
+}
+
+// Plan is what the planner decides about a due task.
+type Plan struct {
+	NextRun        *time.Time // nil: there is no further occurrence
+	State          PlanState
+	Executions     []Execution // pending ones to run; skipped and missed ones to record
+	CancelPrevious bool        // end what is active before (overlap policy)
+}
+
+// PlanReport says what a PlanDue did.
+type PlanReport struct {
+	Tasks    int           // tasks that were due
+	Planned  []Execution   // executions now pending, skipped or missed
+	Cancel   []string      // running executions that were asked to end
+	Wait     time.Duration // until the next task is due; 0: more are due now; negative: none is
+	Observed time.Time     // the store's time
+}
+
+// ExecutionStore keeps executions, live ones and history.
+type ExecutionStore interface {
+	// CreateExecution stores a pending execution that somebody asked for,
+	// unless its overlap policy forbids it now: TASK_LOCKED. A retry whose
+	// RetryOf has a live execution already returns that one and ErrReplayed, as
+	// does a known idempotency key.
+	CreateExecution(ctx context.Context, e Execution, key *Idempotency) (Execution, []string, error)
+	// Execution returns an execution, live or finished, or NOT_FOUND.
+	Execution(ctx context.Context, id string) (Execution, error)
+	// Executions lists live and finished executions, newest first.
+	Executions(ctx context.Context, f ExecutionFilter, p Page) ([]Execution, error)
+	// ExecutionLogs returns what the plugin logged, attempt by attempt.
+	ExecutionLogs(ctx context.Context, id string) ([]AttemptLog, error)
+	// Cancel ends the waiting executions of a task (or the one execution, when
+	// executionID is given) and asks the running ones to end. disable also
+	// disables a once task that is not yet due, in the same step.
+	Cancel(ctx context.Context, c Cancellation) (CancelReport, error)
+}
+
+// AttemptLog is what one attempt logged.
+type AttemptLog struct {
+	Attempt int       `json:"attempt"`
+	Lines   []LogLine `json:"lines"`
+	Dropped int       `json:"dropped"` // lines beyond the plugin's limit
+}
+
+// Cancellation selects what to cancel: a task's executions, or one execution.
+type Cancellation struct {
+	TaskID      string
+	ExecutionID string
+	Reason      string
+}
+
+// CancelReport says what a Cancel did.
+type CancelReport struct {
+	Cancelled []Execution // were waiting and have ended
+	Running   []string    // are running and were asked to end
+	Disabled  bool        // the once task was disabled before it was due
+}
+
+// WorkStore moves executions through their attempts.
+type WorkStore interface {
+	// Ready lists up to limit executions that may be handed to the queue now:
+	// due, not queued yet, and not behind another execution of their exclusive
+	// task or a full concurrency key. Highest priority first, then oldest.
+	Ready(ctx context.Context, limit int) (ReadyReport, error)
+	// MarkQueued marks those as queued, or defers those with a time. It returns
+	// the ids it marked; the others have changed meanwhile.
+	MarkQueued(ctx context.Context, marks []QueueMark) ([]string, error)
+	// Claim starts an attempt of each execution that is waiting and whose gates
+	// (exclusive task, concurrency key) are open, under a lease of ttl for
+	// owner, with a fencing token that no earlier claim had. The others are
+	// left out; those held by a gate go back to pending.
+	Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]Execution, error)
+	// Heartbeat extends the leases that are still held. It reports those that
+	// are lost and those that were asked to end.
+	Heartbeat(ctx context.Context, leases []Lease, ttl time.Duration) (HeartbeatReport, error)
+	// Finish applies the end of attempts, each guarded by its token: settle
+	// makes the new state out of the stored one. It reports per completion
+	// whether it was applied; false means that the lease was lost.
+	Finish(ctx context.Context, done []Completion) ([]Finished, error)
+	// Reap applies settle to up to limit running executions whose lease has
+	// expired and returns them in their new state.
+	Reap(ctx context.Context, limit int, settle func(now time.Time, e *Execution)) ([]Execution, error)
+}
+
+// ReadyReport is a look at the executions that wait.
+type ReadyReport struct {
+	Executions []Execution
+	Wait       time.Duration // until the next one is due; 0: more are due now; negative: none waits
+	Observed   time.Time
+}
+
+// QueueMark marks an execution as queued, or puts it off until DeferTo.
+type QueueMark struct {
+	ID      string
+	DeferTo time.Time
+}
+
+// Lease names a claim.
+type Lease struct {
+	ExecutionID string
+	Token       int64
+}
+
+// HeartbeatReport is the answer to a heartbeat.
+type HeartbeatReport struct {
+	Lost   []string // executions whose lease is gone: stop the work
+	Cancel []string // executions that were asked to end
+}
+
+// Completion is the end of an attempt.
+type Completion struct {
+	Lease
+	Log    AttemptLog
+	Settle func(now time.Time, e *Execution)
+}
+
+// Finished is what became of a completion.
+type Finished struct {
+	Applied   bool
+	Execution Execution // in its new state, when applied
+}
+
+// MaintenanceStore keeps the store small and tells whether it is well.
+type MaintenanceStore interface {
+	// Prune removes up to limit finished executions and idempotency keys that
+	// are older than the retention, and returns how many.
+	Prune(ctx context.Context, keep Retention, limit int) (int, error)
+	// Stats counts what the health page and the metrics show.
+	Stats(ctx context.Context) (Stats, error)
+	// Ping answers when the store does.
+	Ping(ctx context.Context) error
+}
+
+// Retention says how long finished things are kept; 0 keeps them for ever.
+type Retention struct {
+	History         time.Duration
+	IdempotencyKeys time.Duration
+}
+
+// Stats counts live things.
+type Stats struct {
+	Tasks   int            // enabled tasks
+	Waiting map[Status]int // live executions by state
+}

@@ -1,0 +1,158 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// errRunOver ends a program that calls an operation after its run was given up.
+var errRunOver = errors.New("the run is over")
+
+// call is the host's side of one run: every operation the plugin calls passes
+// here, so grants, budgets, logs and idempotency have one place.
+type call struct {
+	in       core.Invocation
+	grants   Grants
+	config   json.RawMessage
+	notifier Notifier
+	logger   hclog.Logger
+	logs     *logbook
+
+	budget atomic.Int64 // operations left
+	limit  int
+
+	mu       sync.Mutex
+	over     bool
+	sequence int           // effects asked for so far
+	denied   *core.Failure // the first refusal
+}
+
+// Call implements Caller.
+func (c *call) Call(ctx context.Context, op string, in []byte) ([]byte, error) {
+	if c.isOver() || ctx.Err() != nil {
+		return nil, errRunOver
+	}
+	if op != wire.OpLog && c.budget.Add(-1) < 0 {
+		return nil, &core.Failure{
+			Code: core.CodePluginCallLimit, Class: core.ClassRetryable,
+			Message: fmt.Sprintf("more than %d operations (limit hostCalls)", c.limit),
+		}
+	}
+	value, err := c.perform(ctx, op, in)
+	reply := wire.Reply{Value: value}
+	if err != nil {
+		reply = wire.Reply{Error: c.shown(op, err)}
+	}
+	return wire.Encode(reply, nil)
+}
+
+// perform checks the grant and runs the operation.
+func (c *call) perform(ctx context.Context, op string, in []byte) (json.RawMessage, error) {
+	if capability, ok := capabilityOf(op); ok && !c.grants.allows(capability) {
+		return nil, c.deny(op, capability)
+	}
+	switch op {
+	case wire.OpLog:
+		return nil, c.log(in)
+	case wire.OpConfig:
+		return c.config, nil
+	case wire.OpNotify:
+		return c.notify(ctx, in)
+	}
+	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %.64q; this host has log, config and notify", op)}
+}
+
+func (c *call) log(in []byte) error {
+	var line wire.LogLine
+	if _, err := wire.Decode(in, &line); err != nil {
+		return malformed(err)
+	}
+	c.logs.line(line, sizeOf(line.Fields))
+	return nil
+}
+
+func (c *call) notify(ctx context.Context, in []byte) (json.RawMessage, error) {
+	var n wire.Notification
+	if _, err := wire.Decode(in, &n); err != nil {
+		return nil, malformed(err)
+	}
+	receipt, err := c.notifier.Notify(ctx, Notification{
+		IdempotencyKey: c.nextKey(),
+		ExecutionID:    c.in.ExecutionID, TaskID: c.in.TaskID, TaskName: c.in.TaskName, TaskType: c.in.Type,
+		NominalTime: c.in.NominalTime, ChannelID: n.ChannelID, Message: n.Message, Via: n.Via,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(wire.Receipt{ID: receipt.ID, Via: receipt.Via})
+}
+
+// nextKey counts effects, not operations: a log line or a read more in a later
+// attempt does not shift the keys.
+func (c *call) nextKey() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sequence++
+	return c.in.ExecutionID + ":" + strconv.Itoa(c.sequence)
+}
+
+// deny remembers the first refusal: it decides how the run ends, whatever the
+// handler makes of it.
+func (c *call) deny(op, capability string) error {
+	message := fmt.Sprintf("operation %.64q is not granted; the operator can add %q to the plugin's grants in plugins.yaml", op, capability)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.denied == nil {
+		c.denied = &core.Failure{Code: core.CodePluginDenied, Class: core.ClassDenied, Message: message}
+	}
+	return &wire.Error{Kind: wire.Denied, Message: message}
+}
+
+// shown renders an operation's error for the plugin. The text of an error that
+// was not made for plugins may tell about the inside of the host, so it goes to
+// the log only.
+func (c *call) shown(op string, err error) *wire.Error {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return e
+	}
+	c.logger.Warn("operation failed", "operation", op, "error", err)
+	return &wire.Error{Kind: wire.Retryable, Message: "the host could not do it; its log says why"}
+}
+
+// Output implements Caller.
+func (c *call) Output(stream Stream, p []byte) {
+	if !c.isOver() {
+		c.logs.write(stream, p)
+	}
+}
+
+// finish closes the call: a program that was given up on does nothing more. It
+// returns the refusal, if there was one.
+func (c *call) finish() *core.Failure {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	return c.denied
+}
+
+func (c *call) isOver() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
+}
+
+func malformed(err error) error {
+	return &wire.Error{Kind: wire.Permanent, Message: "arguments: " + err.Error()}
+}
+
+var _ Caller = (*call)(nil)

@@ -1,0 +1,94 @@
+package host
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// ValidateData implements core.TypeCatalogue. The fields of its problems are
+// JSON Pointers below /data, or /type for a type nobody has heard of. Besides
+// the schema it bounds size and nesting.
+func (h *Host) ValidateData(taskType string, data json.RawMessage) error {
+	g := h.current.Load()
+	if g == nil {
+		return core.Errorf(core.CodePluginUnavailable, "the plugin host is closed")
+	}
+	s, ok := g.slots[taskType]
+	if !ok {
+		return core.Invalid(core.CodeValidationFailed, []core.FieldProblem{{Field: "/type", Problem: "is not a task type that this server knows; GET /plugins lists them"}})
+	}
+	if s.problem != nil {
+		return core.Errorf(core.CodePluginUnavailable, "the plugin of %q is not loaded: %v", taskType, s.problem)
+	}
+	data = orEmpty(data)
+	if len(data) > maxData {
+		return invalidData(fmt.Sprintf("is %d bytes long, at most %d are allowed", len(data), maxData))
+	}
+	if err := checkJSON(data); err != nil {
+		return invalidData(err.Error())
+	}
+	if s.manifest.data == nil {
+		return nil
+	}
+	return core.Invalid(core.CodeValidationFailed, s.manifest.data.check("/data", data))
+}
+
+func invalidData(problem string) error {
+	return core.Invalid(core.CodeValidationFailed, []core.FieldProblem{{Field: "/data", Problem: problem}})
+}
+
+// Plugins implements core.TypeCatalogue. The order is that of plugins.yaml.
+func (h *Host) Plugins() []core.PluginStatus {
+	g := h.current.Load()
+	if g == nil {
+		return nil
+	}
+	out := make([]core.PluginStatus, 0, len(g.order))
+	for _, taskType := range g.order {
+		status := g.slots[taskType].status(g.number)
+		status.Calls = h.counters.of(taskType).read()
+		out = append(out, status)
+	}
+	return out
+}
+
+func (s *slot) status(generation int) core.PluginStatus {
+	e := s.entry
+	out := core.PluginStatus{
+		Type: e.taskType, Runtime: e.runtime, Source: e.source, State: "failed",
+		Name: s.manifest.name, Version: s.manifest.version, Digest: s.digest, Generation: generation,
+		Grants: e.grants.status(),
+	}
+	if s.problem != nil {
+		out.Error = s.problem.Error()
+		return out
+	}
+	loadedAt := s.loadedAt.UTC()
+	out.State, out.LoadedAt, out.Limits = "loaded", &loadedAt, e.limits.status()
+	if s.manifest.data != nil {
+		out.DataSchema = s.manifest.data.raw
+	}
+	return out
+}
+
+// counters count attempts by task type. They outlive generations.
+type counters struct {
+	byType sync.Map // string → *counter
+}
+
+type counter struct {
+	total, failed, active atomic.Int64
+}
+
+func (c *counters) of(taskType string) *counter {
+	found, _ := c.byType.LoadOrStore(taskType, new(counter))
+	return found.(*counter)
+}
+
+func (c *counter) read() core.PluginCounters {
+	return core.PluginCounters{Total: c.total.Load(), Failed: c.failed.Load(), Active: c.active.Load()}
+}

@@ -1,0 +1,167 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// fakeRuntime makes plugins whose program is a word: what they are called in
+// fakeRuntime.programs.
+type fakeRuntime struct {
+	mu       sync.Mutex
+	programs map[string]*fakeProgram
+	open     int // plugins loaded and not closed
+	loads    []host.Artifact
+}
+
+// fakeProgram is what a fake plugin says and does.
+type fakeProgram struct {
+	manifest wire.Manifest
+	handle   func(ctx context.Context, request []byte, caller host.Caller) ([]byte, error)
+	mute     bool // has no manifest
+}
+
+func newFakeRuntime() *fakeRuntime { return &fakeRuntime{programs: map[string]*fakeProgram{}} }
+
+// program adds a program that answers with its own name.
+func (r *fakeRuntime) program(name string) *fakeProgram {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := &fakeProgram{manifest: wire.Manifest{ABI: wire.ABI, Name: name, Version: "1.0.0"}}
+	p.handle = func(context.Context, []byte, host.Caller) ([]byte, error) {
+		return wire.Encode(wire.Response{}, fmt.Appendf(nil, "%q", name))
+	}
+	r.programs[name] = p
+	return p
+}
+
+func (r *fakeRuntime) Load(_ context.Context, a host.Artifact) (host.Plugin, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, ok := r.programs[strings.TrimSpace(string(a.Bytes))]
+	if !ok {
+		return nil, errors.New("broken program")
+	}
+	r.open++
+	r.loads = append(r.loads, a)
+	return &fakePlugin{runtime: r, program: p}, nil
+}
+
+func (r *fakeRuntime) opened() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open
+}
+
+func (r *fakeRuntime) limits() host.Limits {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loads[len(r.loads)-1].Limits
+}
+
+type fakePlugin struct {
+	runtime *fakeRuntime
+	program *fakeProgram
+	closed  bool
+}
+
+func (p *fakePlugin) Describe(context.Context) ([]byte, error) {
+	if p.program.mute {
+		return nil, nil
+	}
+	return wire.Encode(p.program.manifest, nil)
+}
+
+func (p *fakePlugin) Handle(ctx context.Context, request []byte, caller host.Caller) ([]byte, error) {
+	p.runtime.mu.Lock()
+	closed := p.closed
+	p.runtime.mu.Unlock()
+	if closed {
+		return nil, errors.New("run on a closed plugin")
+	}
+	return p.program.handle(ctx, request, caller)
+}
+
+func (p *fakePlugin) Close(context.Context) error {
+	p.runtime.mu.Lock()
+	defer p.runtime.mu.Unlock()
+	if p.closed {
+		return errors.New("closed twice")
+	}
+	p.closed = true
+	p.runtime.open--
+	return nil
+}
+
+// house is a host over a fake runtime in a directory of its own.
+type house struct {
+	*host.Host
+	runtime *fakeRuntime
+	dir     string
+	env     map[string]string
+}
+
+func newHouse(t *testing.T) *house {
+	h := &house{runtime: newFakeRuntime(), dir: t.TempDir(), env: map[string]string{}}
+	h.Host = host.New(host.Config{
+		Path:     filepath.Join(h.dir, "plugins.yaml"),
+		Runtimes: map[string]host.Runtime{"fake": h.runtime},
+		Environ:  func(name string) (string, bool) { v, ok := h.env[name]; return v, ok },
+	})
+	t.Cleanup(func() {
+		require.NoError(t, h.Close(context.Background()))
+		require.Zero(t, h.runtime.opened(), "plugins are released")
+	})
+	return h
+}
+
+// file writes a file of the directory.
+func (h *house) file(t *testing.T, name, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600))
+}
+
+// list writes a plugins.yaml with the given lines for one plugin "x" whose
+// program is "good".
+func (h *house) list(t *testing.T, lines ...string) {
+	t.Helper()
+	h.file(t, "good", "good")
+	h.file(t, "plugins.yaml", "plugins:\n  - type: x\n    runtime: fake\n    source: good\n    "+strings.Join(lines, "\n    ")+"\n")
+}
+
+func (h *house) load(t *testing.T) {
+	t.Helper()
+	require.NoError(t, h.Load(t.Context()))
+}
+
+// status returns what is known of a type.
+func (h *house) status(t *testing.T, taskType string) core.PluginStatus {
+	t.Helper()
+	for _, p := range h.Plugins() {
+		if p.Type == taskType {
+			return p
+		}
+	}
+	t.Fatalf("%s is not listed", taskType)
+	return core.PluginStatus{}
+}
+
+// invoke runs a type once.
+func (h *house) invoke(t *testing.T, taskType string) (core.Outcome, error) {
+	t.Helper()
+	return h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: taskType, Attempt: 1})
+}
+
+func failureCode(err error) core.Code { return core.FailureOf(err).Code }

@@ -1,0 +1,168 @@
+package host
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+const maxFile = 1 << 20 // bytes of plugins.yaml
+
+// entry is one plugin as plugins.yaml lists it. problem says what is wrong with
+// it; the other fields then hold what could be read.
+type entry struct {
+	taskType string
+	runtime  string
+	source   string // as written
+	path     string // source, relative to the directory of the file
+	sha256   string
+	limits   Limits
+	cpu      time.Duration // accepted, not in force
+	grants   Grants
+	config   json.RawMessage
+	problem  error
+}
+
+// file is a plugins.yaml that could be read. Its entries have different types.
+type file struct {
+	entries []entry
+}
+
+// fileReader reads plugins.yaml.
+type fileReader struct {
+	path    string
+	environ func(string) (string, bool)
+	timeout time.Duration // default of limits.timeout
+}
+
+// document is the file's top level.
+type document struct {
+	RequireDigest bool       `yaml:"requireDigest"`
+	Plugins       []ast.Node `yaml:"plugins"`
+}
+
+// read reads the file. The error wraps fs.ErrNotExist when there is none; it
+// is about the file as a whole. What is wrong with one entry is the entry's
+// problem.
+func (r fileReader) read() (file, error) {
+	text, err := readBounded(r.path, maxFile)
+	if err != nil {
+		return file{}, err
+	}
+	root, err := parse(text)
+	if err != nil || root == nil {
+		return file{}, err
+	}
+	var doc document
+	if err := yaml.NodeToValue(root, &doc, yaml.Strict()); err != nil {
+		return file{}, yamlError(err)
+	}
+	var f file
+	seen := map[string]int{}
+	for _, node := range doc.Plugins {
+		e := r.entry(node, doc.RequireDigest)
+		if e.taskType == "" {
+			return file{}, fmt.Errorf("line %d: %w", line(node), e.problem)
+		}
+		if first, ok := seen[e.taskType]; ok {
+			return file{}, fmt.Errorf("line %d: type %q is listed twice, first at line %d", line(node), e.taskType, first)
+		}
+		seen[e.taskType] = line(node)
+		f.entries = append(f.entries, e)
+	}
+	return f, nil
+}
+
+func parse(text []byte) (ast.Node, error) {
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, yamlError(err)
+	}
+	switch {
+	case len(tree.Docs) > 1:
+		return nil, errors.New("more than one YAML document; remove the --- lines")
+	case len(tree.Docs) == 0 || tree.Docs[0].Body == nil || tree.Docs[0].Body.Type() == ast.NullType:
+		return nil, nil
+	}
+	return tree.Docs[0].Body, nil
+}
+
+// entry reads one element of plugins. It has an empty type when not even that
+// could be read.
+func (r fileReader) entry(node ast.Node, requireDigest bool) entry {
+	taskType := typeOf(node)
+	if taskType == "" {
+		return entry{problem: errors.New("a plugin needs a type, the task type it serves, for example type: reminder")}
+	}
+	raw := rawEntry{Type: taskType}
+	if err := expand(node, r.environ); err != nil {
+		return entry{taskType: taskType, problem: err}
+	}
+	if err := yaml.NodeToValue(node, &raw, yaml.Strict()); err != nil {
+		return entry{taskType: taskType, runtime: raw.Runtime, source: raw.Source, problem: yamlError(err)}
+	}
+	e, err := raw.check(locator{node}, r.timeout)
+	if err == nil && requireDigest && e.sha256 == "" {
+		err = errors.New("requireDigest is set and the entry has no sha256; add the output of sha256sum")
+	}
+	e.problem = err
+	if e.path = filepath.Clean(e.source); !filepath.IsAbs(e.path) {
+		e.path = filepath.Join(filepath.Dir(r.path), e.path)
+	}
+	return e
+}
+
+// typeOf reads the type of an entry, as far as it can be read at all.
+func typeOf(node ast.Node) string {
+	var lenient struct {
+		Type string `yaml:"type"`
+	}
+	if yaml.NodeToValue(node, &lenient) != nil || !nameSyntax.MatchString(lenient.Type) {
+		return ""
+	}
+	return lenient.Type
+}
+
+func line(node ast.Node) int {
+	if t := node.GetToken(); t != nil && t.Position != nil {
+		return t.Position.Line
+	}
+	return 0
+}
+
+// yamlError renders an error of the YAML library without the excerpt of the
+// file, which may hold secrets.
+func yamlError(err error) error {
+	if e, ok := errors.AsType[yaml.Error](err); ok {
+		if t := e.GetToken(); t != nil && t.Position != nil {
+			return fmt.Errorf("line %d: %s", t.Position.Line, e.GetMessage())
+		}
+		return errors.New(e.GetMessage())
+	}
+	return errors.New(yaml.FormatError(err, false, false))
+}
+
+// readBounded reads a file that may be at most limit bytes long.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("%s is larger than %s", path, Size(limit))
+	}
+	return content, nil
+}

@@ -1,0 +1,169 @@
+// Command guest is the plugin that the runtimes' tests run: it does what its
+// data says, good or bad. It is built for each runtime from this one source.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nexuscore/scheduler/sdk"
+)
+
+// order is a task's data.
+type order struct {
+	Do   string `json:"do"`
+	Text string `json:"text,omitempty"`
+	N    int    `json:"n,omitempty"`
+}
+
+func init() {
+	sdk.Register(sdk.Plugin{
+		Name:         "guest",
+		Version:      "1.2.3",
+		DataSchema:   `{"type": "object", "required": ["do"], "properties": {"do": {"type": "string"}}}`,
+		ConfigSchema: `{"type": "object"}`,
+		Handle:       handle,
+	})
+}
+
+func main() { sdk.Main() }
+
+var errOrdinary = errors.New("ordinary trouble")
+
+// runs counts what must never be seen by a second run.
+var runs int
+
+func handle(c *sdk.Context) (any, error) {
+	var o order
+	if err := c.Bind(&o); err != nil {
+		return nil, err
+	}
+	if act, ok := acts[o.Do]; ok {
+		return act(c, o)
+	}
+	return nil, sdk.Permanent(fmt.Errorf("guest cannot do %q", o.Do))
+}
+
+var acts = map[string]func(*sdk.Context, order) (any, error){
+	"echo":      func(c *sdk.Context, o order) (any, error) { return o.Text, nil },
+	"execution": func(c *sdk.Context, o order) (any, error) { return c.Execution, nil },
+	"nothing":   func(c *sdk.Context, o order) (any, error) { return nil, nil },
+	"error":     func(c *sdk.Context, o order) (any, error) { return nil, errOrdinary },
+	"permanent": func(c *sdk.Context, o order) (any, error) { return nil, sdk.Permanent(errOrdinary) },
+	"later":     func(c *sdk.Context, o order) (any, error) { return nil, sdk.RetryAfter(90*time.Second, errOrdinary) },
+	"panic":     func(c *sdk.Context, o order) (any, error) { panic(o.Text) },
+	"exit":      func(c *sdk.Context, o order) (any, error) { os.Exit(7); return nil, nil },
+	"count":     func(c *sdk.Context, o order) (any, error) { runs++; return runs, nil },
+	"output":    func(c *sdk.Context, o order) (any, error) { return strings.Repeat("x", o.N), nil },
+	"config":    readConfig,
+	"log":       logAll,
+	"print":     printLines,
+	"loop":      loop,
+	"deadlock":  func(c *sdk.Context, o order) (any, error) { <-make(chan int); return nil, nil },
+	"sleep":     sleep,
+	"memory":    takeMemory,
+	"call":      callMany,
+	"file":      readFile,
+	"outside":   lookOutside,
+	"goroutine": leaveGoroutine,
+	"notify":    notify,
+}
+
+func readConfig(c *sdk.Context, _ order) (any, error) {
+	var config map[string]any
+	err := c.Config(&config)
+	return config, err
+}
+
+func logAll(c *sdk.Context, o order) (any, error) {
+	for i := range o.N {
+		c.Log.Info(o.Text, "i", i)
+	}
+	return o.N, nil
+}
+
+func printLines(_ *sdk.Context, o order) (any, error) {
+	for i := range o.N {
+		fmt.Println(o.Text, i)
+	}
+	fmt.Fprint(os.Stderr, "unfinished")
+	return nil, nil
+}
+
+var sink int
+
+func loop(*sdk.Context, order) (any, error) {
+	for {
+		sink++
+	}
+}
+
+func sleep(_ *sdk.Context, o order) (any, error) {
+	start := time.Now()
+	time.Sleep(time.Duration(o.N) * time.Millisecond)
+	return time.Since(start).Milliseconds(), nil
+}
+
+var hoard [][]byte
+
+func takeMemory(_ *sdk.Context, o order) (any, error) {
+	for range o.N {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		hoard = append(hoard, b)
+	}
+	return len(hoard), nil
+}
+
+func callMany(c *sdk.Context, o order) (any, error) {
+	for range o.N {
+		if _, err := c.Call(o.Text, map[string]string{}); err != nil {
+			return nil, err
+		}
+	}
+	return o.N, nil
+}
+
+func readFile(_ *sdk.Context, o order) (any, error) {
+	b, err := os.ReadFile(o.Text)
+	return string(b), err
+}
+
+// lookOutside reports what a program can learn of the world it runs in.
+func lookOutside(*sdk.Context, order) (any, error) {
+	entries, _ := os.ReadDir("/")
+	return map[string]any{"args": len(os.Args), "environ": len(os.Environ()), "root": len(entries), "year": time.Now().Year()}, nil
+}
+
+func leaveGoroutine(*sdk.Context, order) (any, error) {
+	before := runs
+	go func() {
+		for {
+			time.Sleep(time.Millisecond)
+			runs++
+		}
+	}()
+	time.Sleep(20 * time.Millisecond)
+	return before, nil
+}
+
+// notify swallows the error when asked to, as a plugin that hides what it tries
+// would.
+func notify(c *sdk.Context, o order) (any, error) {
+	var last sdk.Receipt
+	for range max(o.N, 1) {
+		receipt, err := c.Notify(sdk.Notification{ChannelID: "channel", Message: "message", Via: []string{"email"}})
+		if err != nil && o.Text != "swallow" {
+			return nil, err
+		}
+		last = receipt
+	}
+	b, err := json.Marshal(last)
+	return json.RawMessage(b), err
+}

@@ -1,0 +1,143 @@
+package hosttest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+)
+
+// Factory says how to get at the runtime under test.
+type Factory struct {
+	Name  string                            // as plugins.yaml names it
+	New   func(t testing.TB) host.Runtime   // a runtime, closed when the test ends
+	Build func(t testing.TB) (guest string) // the path of Guest, built for it
+}
+
+// The task types of the suite: the guest under different limits and grants.
+const (
+	roomy   = "roomy"   // nothing granted, room for everything
+	tight   = "tight"   // small limits
+	granted = "granted" // notify granted
+)
+
+const catalogue = `
+plugins:
+  - type: roomy
+    runtime: %[1]s
+    source: %[2]s
+    limits: {memory: 256MiB, output: 4MiB, logs: 1MiB, concurrency: 8}
+    config: {greeting: hello, list: [1, 2]}
+  - type: tight
+    runtime: %[1]s
+    source: %[2]s
+    limits: {memory: 24MiB, timeout: 300ms, output: 4KiB, logs: 1KiB, hostCalls: 10, concurrency: 1}
+  - type: granted
+    runtime: %[1]s
+    source: %[2]s
+    grants: {notify: true}
+`
+
+// slack is how late a run may end on a busy machine. The port promises a
+// second; the rest is the machine's.
+const slack = 3 * time.Second
+
+// TestRuntime runs the suite against one runtime.
+func TestRuntime(t *testing.T, f Factory) {
+	s := newSuite(t, f)
+	groups := []struct {
+		name  string
+		tests map[string]func(*testing.T)
+	}{
+		{"answers", s.answers()}, {"ends", s.ends()}, {"limits", s.limits()}, {"isolation", s.isolation()}, {"operations", s.operations()},
+	}
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
+			for name, test := range g.tests {
+				t.Run(name, test)
+			}
+		})
+	}
+}
+
+// suite is the guest, loaded by the runtime under test.
+type suite struct {
+	host *host.Host
+	sent *outbox
+}
+
+func newSuite(t *testing.T, f Factory) *suite {
+	path := filepath.Join(t.TempDir(), "plugins.yaml")
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t)), 0o600))
+	s := &suite{sent: &outbox{}}
+	s.host = host.New(host.Config{
+		Path:     path,
+		Runtimes: map[string]host.Runtime{f.Name: f.New(t)},
+		Notifier: s.sent,
+	})
+	t.Cleanup(func() { require.NoError(t, s.host.Close(context.Background())) })
+	require.NoError(t, s.host.Load(t.Context()))
+	for _, p := range s.host.Plugins() {
+		require.Equal(t, "loaded", p.State, p.Error)
+		require.Equal(t, "guest", p.Name)
+		require.Equal(t, "1.2.3", p.Version)
+	}
+	return s
+}
+
+// order is the guest's task data.
+type order struct {
+	Do   string `json:"do"`
+	Text string `json:"text,omitempty"`
+	N    int    `json:"n,omitempty"`
+}
+
+// invocation makes an attempt that has a minute.
+func invocation(t testing.TB, taskType string, o order) core.Invocation {
+	t.Helper()
+	data, err := json.Marshal(o)
+	require.NoError(t, err)
+	return core.Invocation{
+		ExecutionID: "execution-1", TaskID: "task-1", TaskName: "Task", Type: taskType, Trigger: core.TriggerManual,
+		Attempt: 2, MaxAttempts: 3, Token: 1 << 60, NominalTime: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC),
+		Deadline: time.Now().Add(time.Minute), Data: data,
+	}
+}
+
+// do runs the guest and demands success.
+func (s *suite) do(t testing.TB, taskType string, o order) core.Outcome {
+	t.Helper()
+	out, err := s.host.Invoke(t.Context(), invocation(t, taskType, o))
+	require.NoError(t, err)
+	require.Equal(t, "guest@1.2.3", out.Plugin)
+	return out
+}
+
+// fail runs the guest and demands a failure.
+func (s *suite) fail(t testing.TB, taskType string, o order) (core.Outcome, *core.Failure) {
+	t.Helper()
+	out, err := s.host.Invoke(t.Context(), invocation(t, taskType, o))
+	return out, failure(t, err)
+}
+
+func failure(t testing.TB, err error) *core.Failure {
+	t.Helper()
+	var f *core.Failure
+	require.ErrorAs(t, err, &f)
+	return f
+}
+
+// expect demands a code and a class.
+func expect(t testing.TB, f *core.Failure, code core.Code, class core.Class) {
+	t.Helper()
+	require.Equal(t, code, f.Code, f.Message)
+	require.Equal(t, class, f.Class, f.Message)
+}

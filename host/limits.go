@@ -1,0 +1,50 @@
+package host
+
+import "time"
+
+// Limits bound one plugin. Each one broken ends the run with a code of its own,
+// except Logs, beyond which lines are counted and dropped, and Concurrency,
+// beyond which runs wait.
+type Limits struct {
+	Memory      Size          // linear memory of one run; PLUGIN_MEMORY_LIMIT
+	Timeout     time.Duration // wall time of one run; TIMEOUT. The attempt's own deadline may be earlier
+	Output      Size          // response of one run; PLUGIN_OUTPUT_LIMIT
+	Logs        Size          // log lines of one run, with 32 bytes a line added
+	HostCalls   int           // operations of one run, log not counted; PLUGIN_CALL_LIMIT
+	Concurrency int           // runs at the same time
+}
+
+// Defaults of the limits that plugins.yaml does not set. The default of Timeout
+// is Config.DefaultTimeout.
+const (
+	DefaultMemory      = 64 * MiB
+	DefaultOutput      = 1 * MiB
+	DefaultLogs        = 64 * KiB
+	DefaultHostCalls   = 1000
+	DefaultConcurrency = 8
+)
+
+// Bounds of what plugins.yaml may set.
+const (
+	maxMemory      = 4 * GiB // what a 32-bit module can address
+	maxOutput      = 64 * MiB
+	maxLogs        = 16 * MiB
+	maxHostCalls   = 1_000_000
+	maxConcurrency = 1000
+	maxTimeout     = 24 * time.Hour
+)
+
+func defaultLimits(timeout time.Duration) Limits {
+	return Limits{
+		Memory: DefaultMemory, Timeout: timeout, Output: DefaultOutput, Logs: DefaultLogs,
+		HostCalls: DefaultHostCalls, Concurrency: DefaultConcurrency,
+	}
+}
+
+// status renders the limits that are in force, in the words of plugins.yaml.
+func (l Limits) status() map[string]any {
+	return map[string]any{
+		"memory": l.Memory.String(), "timeout": l.Timeout.String(), "output": l.Output.String(),
+		"logs": l.Logs.String(), "hostCalls": l.HostCalls, "concurrency": l.Concurrency,
+	}
+}

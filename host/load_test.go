@@ -1,0 +1,190 @@
+package host_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+)
+
+func TestLoadWithoutFile(t *testing.T) {
+	h := newHouse(t)
+	h.load(t)
+	require.NoError(t, h.Problem())
+	require.Empty(t, h.Plugins())
+	require.Equal(t, core.CodeValidationFailed, core.CodeOf(h.ValidateData("x", nil)))
+	_, err := h.invoke(t, "x")
+	require.Equal(t, core.CodePluginUnavailable, failureCode(err))
+}
+
+func TestLoadEmptyFile(t *testing.T) {
+	h := newHouse(t)
+	for _, text := range []string{"", "# nothing\n", "plugins:\n", "plugins: []\n"} {
+		h.file(t, "plugins.yaml", text)
+		h.load(t)
+		require.NoError(t, h.Problem(), text)
+		require.Empty(t, h.Plugins())
+	}
+}
+
+func TestLoadListsWhatItLoaded(t *testing.T) {
+	h := newHouse(t)
+	h.runtime.program("good").manifest.DataSchema = json.RawMessage(`{"type":"object"}`)
+	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3}`, `grants: {notify: true, http: ["https://example.com/**"]}`)
+	h.load(t)
+
+	p := h.status(t, "x")
+	sum := sha256.Sum256([]byte("good"))
+	require.Equal(t, "loaded", p.State, p.Error)
+	require.Equal(t, hex.EncodeToString(sum[:]), p.Digest)
+	require.Equal(t, []any{"fake", "good", "good", "1.0.0", 1}, []any{p.Runtime, p.Source, p.Name, p.Version, p.Generation})
+	require.NotNil(t, p.LoadedAt)
+	require.JSONEq(t, `{"type":"object"}`, string(p.DataSchema))
+	require.Equal(t, map[string]any{"notify": true, "http": []string{"https://example.com/**"}}, p.Grants)
+	require.Equal(t, map[string]any{
+		"memory": "32MiB", "timeout": "5s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3,
+	}, p.Limits, "cpu is not in force, so it is not listed")
+	require.Equal(t, host.Limits{
+		Memory: 32 * host.MiB, Timeout: 5 * time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3,
+	}, h.runtime.limits())
+}
+
+func TestDefaultLimits(t *testing.T) {
+	h := newHouse(t)
+	h.runtime.program("good")
+	h.list(t)
+	h.load(t)
+	require.Equal(t, host.Limits{
+		Memory: 64 * host.MiB, Timeout: 5 * time.Minute, Output: host.MiB, Logs: 64 * host.KiB, HostCalls: 1000, Concurrency: 8,
+	}, h.runtime.limits())
+}
+
+// One wrong entry is reported on its type and leaves the others alone.
+func TestLoadReportsWhatIsWrongWithAnEntry(t *testing.T) {
+	tests := map[string]struct {
+		lines []string
+		want  string
+	}{
+		"unknown key":        {[]string{"sorce: x"}, `line 5: unknown field "sorce"`},
+		"unknown limit":      {[]string{"limits:", "  memry: 1MiB"}, `line 6: unknown field "memry"`},
+		"unknown grant":      {[]string{"grants: {teleport: true}"}, `line 5: unknown field "teleport"`},
+		"size without unit":  {[]string{"limits:", "  memory: 64"}, `line 6: limits.memory "64" is not a size`},
+		"negative size":      {[]string{"limits: {output: -1MiB}"}, `line 5: limits.output`},
+		"size too large":     {[]string{"limits: {memory: 8GiB}"}, "the most that can be set, 4GiB"},
+		"size overflow":      {[]string{"limits: {memory: 99999999999GiB}"}, "is not a size"},
+		"bad duration":       {[]string{"limits:", "  output: 1MiB", "  timeout: soon"}, `line 7: limits.timeout "soon" is not a duration`},
+		"negative duration":  {[]string{"limits: {timeout: -1s}"}, "limits.timeout"},
+		"zero concurrency":   {[]string{"limits: {concurrency: 0}"}, "limits.concurrency 0 is not between 1 and"},
+		"no host calls":      {[]string{"limits: {hostCalls: 0}"}, "limits.hostCalls 0"},
+		"wrong type":         {[]string{"limits: 7"}, "line 5: "},
+		"unset variable":     {[]string{"config: {token: \"${NOWHERE}\"}"}, "line 5: environment variable NOWHERE is not set"},
+		"malformed variable": {[]string{"config: {token: \"${NO WAY}\"}"}, "no reference to an environment variable"},
+		"digest no hex":      {[]string{"sha256: abc"}, "line 5: sha256 is not 64 hexadecimal digits"},
+		"digest differs":     {[]string{"sha256: " + hex.EncodeToString(make([]byte, 32))}, "plugins.yaml demands 0000"},
+		"config not taken":   {[]string{"config: {a: 1}"}, "takes no config"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.runtime.program("good")
+			h.list(t, append(test.lines, "", "- type: other", "  runtime: fake", "  source: good")...)
+			h.file(t, "plugins.yaml", dedent(t, h, "- type: other"))
+			h.load(t)
+			require.NoError(t, h.Problem())
+
+			p := h.status(t, "x")
+			require.Equal(t, "failed", p.State)
+			require.Contains(t, p.Error, test.want)
+			require.Nil(t, p.LoadedAt)
+			require.Equal(t, core.CodePluginUnavailable, core.CodeOf(h.ValidateData("x", nil)))
+			out, err := h.invoke(t, "x")
+			require.Equal(t, core.CodePluginUnavailable, failureCode(err))
+			require.Contains(t, err.Error(), test.want)
+			require.Empty(t, out.Plugin)
+
+			require.Equal(t, "loaded", h.status(t, "other").State)
+			_, err = h.invoke(t, "other")
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestLoadReportsMissingKeysAndPrograms(t *testing.T) {
+	tests := map[string]struct{ entry, want string }{
+		"no runtime":      {"{type: x, source: good}", "line 2: runtime is missing"},
+		"no source":       {"{type: x, runtime: fake}", "line 2: source is missing"},
+		"unknown runtime": {"{type: x, runtime: java, source: good}", `runtime "java" is not available; this server has fake`},
+		"no program":      {"{type: x, runtime: fake, source: nowhere}", "does not exist; build the plugin, or correct source"},
+		"broken program":  {"{type: x, runtime: fake, source: bad}", "broken program"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.file(t, "bad", "bad")
+			h.file(t, "plugins.yaml", "plugins:\n  - "+test.entry+"\n")
+			h.load(t)
+			require.Contains(t, h.status(t, "x").Error, test.want)
+		})
+	}
+}
+
+func TestLoadReportsABrokenFile(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"syntax":          {"plugins: [", "line 1"},
+		"unknown key":     {"plugin: []", `line 1: unknown field "plugin"`},
+		"list instead":    {"- type: x", "line 1"},
+		"no type":         {"plugins:\n  - runtime: fake\n", "line 2: a plugin needs a type"},
+		"bad type":        {"plugins:\n  - type: X Y\n", "line 2: a plugin needs a type"},
+		"duplicate type":  {"plugins:\n  - {type: x, runtime: fake, source: good}\n  - {type: x, runtime: fake, source: good}\n", `line 3: type "x" is listed twice, first at line 2`},
+		"duplicate key":   {"requireDigest: true\nrequireDigest: false\n", "line 2"},
+		"two documents":   {"plugins: []\n---\nplugins: []\n", "more than one YAML document"},
+		"larger than max": {"# " + string(make([]byte, 1<<20)), "larger than 1MiB"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.file(t, "plugins.yaml", test.text)
+			h.load(t)
+			require.ErrorContains(t, h.Problem(), test.want)
+			require.Empty(t, h.Plugins())
+
+			h.runtime.program("good")
+			h.list(t)
+			require.NoError(t, h.Reload(t.Context()))
+			require.NoError(t, h.Problem(), "a good file clears the problem")
+		})
+	}
+}
+
+func TestDigest(t *testing.T) {
+	sum := sha256.Sum256([]byte("good"))
+	h := newHouse(t)
+	h.runtime.program("good")
+	h.list(t, "sha256: "+hex.EncodeToString(sum[:]), "", "# end")
+	h.load(t)
+	require.Equal(t, "loaded", h.status(t, "x").State)
+
+	h.file(t, "plugins.yaml", "requireDigest: true\nplugins:\n  - {type: x, runtime: fake, source: good}\n")
+	h.load(t)
+	require.Contains(t, h.status(t, "x").Error, "requireDigest is set")
+}
+
+func TestSourceIsRelativeToTheFile(t *testing.T) {
+	h := newHouse(t)
+	h.runtime.program("good")
+	h.list(t)
+	t.Chdir(t.TempDir())
+	h.load(t)
+	require.Equal(t, "loaded", h.status(t, "x").State)
+
+	h.file(t, "plugins.yaml", "plugins:\n  - {type: x, runtime: fake, source: \""+filepath.Join(h.dir, "good")+"\"}\n")
+	h.load(t)
+	require.Equal(t, "loaded", h.status(t, "x").State)
+}

@@ -1,0 +1,106 @@
+package host
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+const maxManifest = 1 << 20 // bytes of a manifest's frame
+
+var (
+	nameSyntax    = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
+	versionSyntax = regexp.MustCompile(`^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?$`)
+)
+
+// manifest is a plugin's checked word about itself.
+type manifest struct {
+	name    string
+	version string
+	asks    []string
+	data    *schema // nil accepts all
+	config  *schema // nil accepts no config
+}
+
+// readManifest checks what a plugin says about itself. A plugin without a
+// manifest is named after its task type.
+func readManifest(taskType string, frame []byte) (manifest, error) {
+	if frame == nil {
+		return manifest{name: taskType, version: "0.0.0"}, nil
+	}
+	if len(frame) > maxManifest {
+		return manifest{}, fmt.Errorf("manifest of %d bytes, at most %d are allowed", len(frame), maxManifest)
+	}
+	var m wire.Manifest
+	if _, err := wire.Decode(frame, &m); err != nil {
+		return manifest{}, fmt.Errorf("read manifest: %w", err)
+	}
+	switch {
+	case m.ABI != wire.ABI:
+		return manifest{}, fmt.Errorf("manifest speaks ABI %d and this host %d; rebuild the plugin with a matching sdk", m.ABI, wire.ABI)
+	case !nameSyntax.MatchString(m.Name):
+		return manifest{}, fmt.Errorf("manifest name %.80q: use lower-case letters, digits, - and _, beginning with a letter", m.Name)
+	case !versionSyntax.MatchString(m.Version):
+		return manifest{}, fmt.Errorf("manifest version %.80q: write a semantic version such as 1.2.0", m.Version)
+	}
+	out := manifest{name: m.Name, version: m.Version, asks: m.Capabilities}
+	var err error
+	if out.data, err = optionalSchema(m.DataSchema); err != nil {
+		return manifest{}, fmt.Errorf("data schema: %w", err)
+	}
+	if out.config, err = optionalSchema(m.ConfigSchema); err != nil {
+		return manifest{}, fmt.Errorf("config schema: %w", err)
+	}
+	return out, nil
+}
+
+func optionalSchema(raw json.RawMessage) (*schema, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	return compileSchema(raw)
+}
+
+// checkGrants holds back a plugin that would be refused when it runs.
+func (m manifest) checkGrants(g Grants) error {
+	var missing []string
+	for _, capability := range m.asks {
+		if !slices.Contains(offered(), capability) {
+			return fmt.Errorf("%s@%s asks for %.64q, which this version of the host does not offer; it offers %s",
+				m.name, m.version, capability, strings.Join(offered(), ", "))
+		}
+		if !g.allows(capability) {
+			missing = append(missing, capability)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%s@%s asks for %s, which is not granted; add it to the plugin's grants, for example grants: {%s: true}",
+			m.name, m.version, strings.Join(missing, ", "), missing[0])
+	}
+	return nil
+}
+
+// checkConfig holds the operator's config against the plugin's schema.
+func (m manifest) checkConfig(config json.RawMessage) error {
+	if m.config == nil {
+		if string(config) != "{}" {
+			return fmt.Errorf("%s@%s takes no config; remove config from the entry", m.name, m.version)
+		}
+		return nil
+	}
+	if err := core.Invalid(core.CodeValidationFailed, m.config.check("/config", config)); err != nil {
+		if e, ok := errors.AsType[*core.Error](err); ok {
+			return errors.New(e.Message)
+		}
+	}
+	return nil
+}
+
+// id names the plugin in executions: name@version.
+func (m manifest) id() string { return m.name + "@" + m.version }

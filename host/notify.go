@@ -1,0 +1,58 @@
+package host
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Notifier delivers notifications on behalf of plugins. Implementations are
+// safe for concurrent use.
+type Notifier interface {
+	// Notify delivers n, or learns from n.IdempotencyKey that it was delivered
+	// before. A *wire.Error tells the plugin whether another attempt makes
+	// sense; any other error counts as retryable and its text is not shown to
+	// the plugin.
+	Notify(ctx context.Context, n Notification) (Receipt, error)
+}
+
+// Notification is a message for the people of a channel.
+type Notification struct {
+	IdempotencyKey string // <executionId>:<sequence>, the same over all attempts
+
+	ExecutionID string
+	TaskID      string
+	TaskName    string
+	TaskType    string
+	NominalTime time.Time
+
+	ChannelID string
+	Message   string
+	Via       []string // routes; empty leaves it to the service
+}
+
+// Receipt says what became of a notification.
+type Receipt struct {
+	ID  string   // the service's own id, if it gave one
+	Via []string // routes that were really used
+}
+
+// LogNotifier writes notifications to the log. It stands in where no
+// notification service is configured.
+type LogNotifier struct {
+	logger hclog.Logger
+}
+
+// NewLogNotifier makes a LogNotifier that writes to logger at info.
+func NewLogNotifier(logger hclog.Logger) *LogNotifier { return &LogNotifier{logger: logger} }
+
+// Notify writes n to the log and answers the route "log". It never fails.
+func (l *LogNotifier) Notify(_ context.Context, n Notification) (Receipt, error) {
+	l.logger.Info("notification", "channel_id", n.ChannelID, "message", n.Message, "via", slices.Clone(n.Via),
+		"execution_id", n.ExecutionID, "task_id", n.TaskID, "task_name", n.TaskName, "key", n.IdempotencyKey)
+	return Receipt{Via: []string{"log"}}, nil
+}
+
+var _ Notifier = (*LogNotifier)(nil)

@@ -1,0 +1,144 @@
+package host
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
+
+// rawEntry is an entry of plugins.yaml as it is written.
+type rawEntry struct {
+	Type    string         `yaml:"type"`
+	Runtime string         `yaml:"runtime"`
+	Source  string         `yaml:"source"`
+	SHA256  string         `yaml:"sha256"`
+	Limits  rawLimits      `yaml:"limits"`
+	Grants  Grants         `yaml:"grants"`
+	Config  map[string]any `yaml:"config"`
+}
+
+type rawLimits struct {
+	Memory      string `yaml:"memory"`
+	Timeout     string `yaml:"timeout"`
+	CPU         string `yaml:"cpu"`
+	Output      string `yaml:"output"`
+	Logs        string `yaml:"logs"`
+	HostCalls   *int   `yaml:"hostCalls"`
+	Concurrency *int   `yaml:"concurrency"`
+}
+
+var digestSyntax = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// check turns the entry into values. The error names the line.
+func (r rawEntry) check(at locator, timeout time.Duration) (entry, error) {
+	e := entry{
+		taskType: r.Type, runtime: r.Runtime, source: r.Source, sha256: strings.ToLower(r.SHA256), grants: r.Grants,
+		limits: defaultLimits(timeout),
+	}
+	switch {
+	case r.Runtime == "":
+		return e, at.error("runtime", "is missing; write wasm or process")
+	case r.Source == "":
+		return e, at.error("source", "is missing; write the path of the plugin, relative to this file")
+	case r.SHA256 != "" && !digestSyntax.MatchString(e.sha256):
+		return e, at.error("sha256", "is not 64 hexadecimal digits")
+	}
+	if err := r.Limits.apply(at, &e); err != nil {
+		return e, err
+	}
+	if r.Config == nil {
+		r.Config = map[string]any{}
+	}
+	config, err := json.Marshal(r.Config)
+	if err != nil { // the cause may quote a value
+		return e, at.error("config", "has a value that JSON cannot hold")
+	}
+	e.config = config
+	return e, nil
+}
+
+func (l rawLimits) apply(at locator, e *entry) error {
+	sizes := []struct {
+		name, text string
+		max        Size
+		into       *Size
+	}{
+		{"memory", l.Memory, maxMemory, &e.limits.Memory},
+		{"output", l.Output, maxOutput, &e.limits.Output},
+		{"logs", l.Logs, maxLogs, &e.limits.Logs},
+	}
+	for _, s := range sizes {
+		if s.text == "" {
+			continue
+		}
+		size, err := ParseSize(s.text)
+		if err != nil {
+			return at.error("limits."+s.name, fmt.Sprintf("%q is %v", s.text, err))
+		}
+		if size > s.max {
+			return at.error("limits."+s.name, fmt.Sprintf("%s is more than the most that can be set, %s", s.text, s.max))
+		}
+		*s.into = size
+	}
+	if err := l.durations(at, e); err != nil {
+		return err
+	}
+	return l.counts(at, e)
+}
+
+func (l rawLimits) durations(at locator, e *entry) error {
+	for _, d := range []struct {
+		name, text string
+		into       *time.Duration
+	}{{"timeout", l.Timeout, &e.limits.Timeout}, {"cpu", l.CPU, &e.cpu}} {
+		if d.text == "" {
+			continue
+		}
+		value, err := time.ParseDuration(d.text)
+		if err != nil || value < time.Millisecond || value > maxTimeout {
+			return at.error("limits."+d.name, fmt.Sprintf("%q is not a duration between 1ms and %v, for example 30s", d.text, maxTimeout))
+		}
+		*d.into = value
+	}
+	return nil
+}
+
+func (l rawLimits) counts(at locator, e *entry) error {
+	for _, c := range []struct {
+		name  string
+		value *int
+		max   int
+		into  *int
+	}{{"hostCalls", l.HostCalls, maxHostCalls, &e.limits.HostCalls}, {"concurrency", l.Concurrency, maxConcurrency, &e.limits.Concurrency}} {
+		if c.value == nil {
+			continue
+		}
+		if *c.value < 1 || *c.value > c.max {
+			return at.error("limits."+c.name, fmt.Sprintf("%d is not between 1 and %d", *c.value, c.max))
+		}
+		*c.into = *c.value
+	}
+	return nil
+}
+
+// locator finds the line of a key within an entry.
+type locator struct {
+	node ast.Node
+}
+
+// error makes an error about a key such as limits.memory. A key that is not
+// written is reported at the entry's own line.
+func (l locator) error(key, problem string) error {
+	at := line(l.node)
+	if path, err := yaml.PathString("$." + key); err == nil {
+		if found, err := path.FilterNode(l.node); err == nil && found != nil {
+			at = line(found)
+		}
+	}
+	return fmt.Errorf("line %d: %s %s", at, key, problem)
+}

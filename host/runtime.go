@@ -1,0 +1,67 @@
+package host
+
+import (
+	"context"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Runtime turns an artifact into a plugin that can be run. host/wasm is one.
+// Implementations are safe for concurrent use.
+type Runtime interface {
+	// Load checks the artifact and prepares it for running. Its error says what
+	// is wrong with the artifact and what to do about it. Load returns soon after
+	// ctx ends.
+	Load(ctx context.Context, a Artifact) (Plugin, error)
+}
+
+// Artifact is a plugin's program and the limits it runs under.
+type Artifact struct {
+	Type   string // task type that it serves
+	Source string // where it was read from, for messages
+	Digest string // sha256 of Bytes, hex
+	Bytes  []byte // the verified program; a runtime runs these and no others
+	Limits Limits
+	Logger hclog.Logger
+}
+
+// Plugin is a loaded program. Describe and Handle are safe for concurrent use;
+// Close is called once, when neither runs.
+type Plugin interface {
+	// Describe returns the frame with the plugin's wire.Manifest, or nil when
+	// the program has none. The program can call no operation meanwhile.
+	Describe(ctx context.Context) ([]byte, error)
+
+	// Handle gives the request frame to the program, in a clean state, and
+	// returns its response frame of at most Limits.Output bytes.
+	//
+	// A program that broke a limit or crashed ends with a *core.Failure, and so
+	// does the error of Caller.Call. When ctx ends, Handle ends the program and
+	// returns an error within a second; the host reads the reason from ctx.
+	Handle(ctx context.Context, request []byte, caller Caller) ([]byte, error)
+
+	// Close releases the program.
+	Close(ctx context.Context) error
+}
+
+// Caller is the host's side of one run. It is safe for concurrent use, and
+// refuses everything once the run is over.
+type Caller interface {
+	// Call performs an operation: a frame with its arguments comes in, a frame
+	// with a wire.Reply goes out. What the plugin may handle itself is in the
+	// reply. An error means that the run must end now, with this error.
+	Call(ctx context.Context, op string, in []byte) ([]byte, error)
+
+	// Output takes what the program wrote to its standard output or error, in
+	// pieces of any size. The bytes are not kept.
+	Output(stream Stream, p []byte)
+}
+
+// Stream is one of a program's two output streams.
+type Stream string
+
+// The streams.
+const (
+	Stdout Stream = "stdout"
+	Stderr Stream = "stderr"
+)

@@ -1,0 +1,246 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/nexuscore/scheduler/api"
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/engine"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/wasm"
+	"github.com/nexuscore/scheduler/internal/config"
+	"github.com/nexuscore/scheduler/internal/memory"
+	"github.com/nexuscore/scheduler/internal/sqlstore"
+)
+
+// App is a running service. Start and Stop are idempotent and safe for
+// concurrent use; a stopped App cannot be started again.
+type App struct {
+	cfg     config.Config
+	log     hclog.Logger
+	version string
+
+	store    *sqlstore.Store
+	queue    *memory.Queue
+	host     *host.Host
+	engine   *engine.Engine
+	api      *api.Server
+	listener net.Listener
+	probe    *http.Client // for health checks of other services
+	ready    atomic.Bool
+
+	mu       sync.Mutex
+	started  bool
+	stopped  bool
+	cleanups []cleanup // run in reverse
+	serving  chan error
+}
+
+type cleanup struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// DatabaseName is the database file's name in DATA_DIR.
+const DatabaseName = "scheduler.db"
+
+// closeTime bounds each step of the clean-up after the drain.
+const closeTime = 5 * time.Second
+
+// New builds the service in the order of its dependencies and listens; it does
+// no work yet. What it has built is taken down again when a step fails.
+func New(ctx context.Context, cfg config.Config, log hclog.Logger, version string) (_ *App, err error) {
+	a := &App{cfg: cfg, log: log, version: version, serving: make(chan error, 1), probe: &http.Client{
+		Transport:     &http.Transport{Proxy: nil, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	defer func() {
+		if err != nil {
+			a.cleanUp(ctx)
+		}
+	}()
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("create DATA_DIR: %w", err)
+	}
+	clock := core.SystemClock{}
+	if a.store, err = sqlstore.OpenSQLite(ctx, sqlstore.SQLiteConfig{
+		Path: filepath.Join(cfg.DataDir, DatabaseName), Clock: clock, Logger: log.Named("store"),
+	}); err != nil {
+		return nil, err
+	}
+	a.onStop("store", func(context.Context) error { return a.store.Close() })
+
+	a.queue = memory.NewQueue(cfg.MaxQueueSize)
+	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
+
+	if a.host, err = newHost(cfg, log); err != nil {
+		return nil, err
+	}
+	a.onStop("plugins", a.host.Close)
+
+	signals := memory.NewSignals()
+	timetable := core.Timetable{MinInterval: cfg.MinInterval}
+	scheduler := core.NewScheduler(core.SchedulerConfig{
+		Store: a.store, Types: a.host, Signals: signals, Clock: clock, Timetable: timetable,
+		Defaults: core.Defaults{Timeout: cfg.DefaultTimeout, RetryAttempts: cfg.RetryAttempts, RetryDelay: cfg.RetryDelay},
+	})
+	if a.engine, err = engine.New(engine.Config{
+		Store: a.store, Queue: a.queue, Locker: memory.NewLocker(clock), Limiter: memory.NewLimiter(clock),
+		Invoker: a.host, Signals: signals, Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
+		Owner: cfg.NodeID, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
+		Maintenance: cfg.MaintenanceInterval,
+		Retention:   core.Retention{History: cfg.HistoryRetention, IdempotencyKeys: 24 * time.Hour},
+	}); err != nil {
+		return nil, err
+	}
+	a.api = api.New(api.Config{
+		Scheduler: scheduler, Health: a, Reload: a.host, Logger: log.Named("api"), Clock: clock, Version: version,
+	})
+	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Address()); err != nil {
+		return nil, listenError(cfg, err)
+	}
+	a.onStop("listener", func(context.Context) error { return ignoreClosed(a.listener.Close()) })
+	return a, nil
+}
+
+// newHost makes the plugin host with its runtimes.
+func newHost(cfg config.Config, log hclog.Logger) (*host.Host, error) {
+	runtime, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
+	if err != nil {
+		return nil, err
+	}
+	notifier := host.Notifier(host.NewLogNotifier(log.Named("notification")))
+	if cfg.NotificationServiceURL != nil {
+		if notifier, err = host.NewHTTPNotifier(host.HTTPNotifierConfig{URL: cfg.NotificationServiceURL.String()}); err != nil {
+			return nil, err
+		}
+	}
+	return host.New(host.Config{
+		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, Environ: os.LookupEnv,
+		Runtimes: map[string]host.Runtime{"wasm": runtime},
+	}), nil
+}
+
+func listenError(cfg config.Config, err error) error {
+	if strings.Contains(err.Error(), "address already in use") {
+		return fmt.Errorf("listen on %s: another program uses this port; stop it or set PORT: %w", cfg.Address(), err)
+	}
+	return fmt.Errorf("listen on %s: %w", cfg.Address(), err)
+}
+
+// Start loads the plugins, answers requests and begins to work. A plugin that
+// cannot be loaded does not keep the service from starting.
+func (a *App) Start(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.stopped:
+		return errors.New("app: cannot be started again")
+	case a.started:
+		return nil
+	}
+	a.started = true
+	go func() { a.serving <- a.api.Serve(a.listener) }()
+	if err := a.host.Load(ctx); err != nil {
+		a.log.Error("plugins", "error", err)
+	}
+	if err := a.engine.Start(); err != nil {
+		return err
+	}
+	a.ready.Store(true)
+	a.log.Info("started", "address", a.Addr(), "store", "sqlite", "queue", "memory", "locks", "memory", "limits", "memory")
+	return nil
+}
+
+// Summary is one line for the operator: where the service listens, what it
+// stands on and which plugins it has.
+func (a *App) Summary() string {
+	var loaded, failed []string
+	for _, p := range a.host.Plugins() {
+		if p.State == "loaded" {
+			loaded = append(loaded, p.Type+" ("+p.Runtime+" "+p.Version+")")
+		} else {
+			failed = append(failed, p.Type)
+		}
+	}
+	line := fmt.Sprintf("listening on http://%s; store sqlite at %s; queue, locks and limits in process; plugins: %s",
+		a.Addr(), filepath.Join(a.cfg.DataDir, DatabaseName), orNone(loaded))
+	if len(failed) > 0 {
+		line += "; not loaded: " + strings.Join(failed, ", ") + " (GET /plugins says why)"
+	}
+	return line
+}
+
+func orNone(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}
+
+// Addr is where the API listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Failed delivers the error with which the API stopped answering by itself.
+func (a *App) Failed() <-chan error { return a.serving }
+
+// Stop drains the service: it is not ready any more, takes no new work, lets
+// running executions go on until ctx ends, hands the rest back, and closes
+// everything in reverse order. Requests are answered until the work has ended,
+// so that callers who wait for an execution hear of it.
+func (a *App) Stop(ctx context.Context) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped {
+		return
+	}
+	a.stopped = true
+	a.ready.Store(false)
+	if a.started {
+		a.engine.Stop(ctx)
+		a.shutdownAPI(ctx)
+	}
+	a.cleanUp(ctx)
+}
+
+func (a *App) shutdownAPI(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	if err := a.api.Shutdown(ctx); err != nil {
+		a.log.Warn("requests were cut off", "error", err)
+	}
+}
+
+func (a *App) onStop(name string, run func(context.Context) error) {
+	a.cleanups = append(a.cleanups, cleanup{name, run})
+}
+
+func (a *App) cleanUp(ctx context.Context) {
+	for i := len(a.cleanups) - 1; i >= 0; i-- {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		if err := a.cleanups[i].run(ctx); err != nil {
+			a.log.Warn("close", "part", a.cleanups[i].name, "error", err)
+		}
+		cancel()
+	}
+	a.cleanups = nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

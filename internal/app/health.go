@@ -1,0 +1,126 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/nexuscore/scheduler/api"
+)
+
+// checkTime bounds the look at one part.
+const checkTime = 2 * time.Second
+
+// Ready reports whether requests should be sent here.
+func (a *App) Ready(ctx context.Context) error {
+	if !a.ready.Load() {
+		return errors.New("the service starts or stops")
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if err := a.store.Ping(ctx); err != nil {
+		return errors.New("the database does not answer")
+	}
+	return nil
+}
+
+// Check looks at every part. Without the database nothing works; everything
+// else only degrades the service.
+func (a *App) Check(ctx context.Context) api.HealthReport {
+	r := api.HealthReport{Status: api.HealthOK, Version: a.version, Node: a.cfg.NodeID, Checks: map[string]api.HealthCheck{
+		"database": a.checkStore(ctx),
+		"redis":    {Status: api.HealthOK, Adapter: "memory"},
+		"queue":    a.checkQueue(ctx),
+		"executor": a.checkExecutor(ctx),
+		"services": a.checkServices(ctx),
+	}}
+	for name, c := range r.Checks {
+		switch {
+		case c.Status == api.HealthDown && (name == "database" || name == "executor"):
+			r.Status = api.HealthDown
+		case c.Status != api.HealthOK && r.Status == api.HealthOK:
+			r.Status = api.HealthDegraded
+		}
+	}
+	return r
+}
+
+func (a *App) checkStore(ctx context.Context) api.HealthCheck {
+	return timed(ctx, "sqlite", func(ctx context.Context) (map[string]any, error) {
+		stats, err := a.store.Stats(ctx)
+		if err != nil {
+			return nil, errors.New("does not answer")
+		}
+		return map[string]any{"tasks": stats.Tasks, "executions": stats.Waiting}, nil
+	})
+}
+
+func (a *App) checkQueue(ctx context.Context) api.HealthCheck {
+	return timed(ctx, "memory", func(ctx context.Context) (map[string]any, error) {
+		waiting, free, err := a.queue.Depth(ctx)
+		return map[string]any{"waiting": waiting, "free": free}, err
+	})
+}
+
+func (a *App) checkExecutor(context.Context) api.HealthCheck {
+	c := api.HealthCheck{Status: api.HealthOK, Details: map[string]any{
+		"running": a.engine.Running(), "slots": a.cfg.MaxConcurrentTasks,
+	}}
+	if !a.ready.Load() {
+		c.Status, c.Error = api.HealthDown, "the service starts or stops"
+		return c
+	}
+	var failed []string
+	for _, p := range a.host.Plugins() {
+		if p.State != "loaded" {
+			failed = append(failed, p.Type)
+		}
+	}
+	if err := a.host.Problem(); err != nil {
+		c.Status, c.Error = api.HealthDegraded, err.Error()
+	}
+	if len(failed) > 0 {
+		c.Status, c.Error = api.HealthDegraded, "plugins are not loaded; GET /plugins says why"
+		c.Details["notLoaded"] = failed
+	}
+	return c
+}
+
+// checkServices asks the services this one calls whether anybody is there. Any
+// answer counts: what their health page is called is not known.
+func (a *App) checkServices(ctx context.Context) api.HealthCheck {
+	u := a.cfg.NotificationServiceURL
+	if u == nil {
+		return api.HealthCheck{Status: api.HealthOK, Details: map[string]any{"notification": "log"}}
+	}
+	c := timed(ctx, "", func(ctx context.Context) (map[string]any, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodHead, u.String(), nil)
+		if err != nil {
+			return nil, errors.New("the notification service's address is not usable")
+		}
+		resp, err := a.probe.Do(req)
+		if err != nil {
+			return nil, errors.New("the notification service does not answer")
+		}
+		return map[string]any{"notification": u.Host}, resp.Body.Close()
+	})
+	if c.Status == api.HealthDown {
+		c.Status = api.HealthDegraded
+	}
+	return c
+}
+
+// timed makes a check out of a look at a part.
+func timed(ctx context.Context, adapter string, look func(context.Context) (map[string]any, error)) api.HealthCheck {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	start := time.Now()
+	details, err := look(ctx)
+	ms := float64(time.Since(start).Microseconds()) / 1000
+	c := api.HealthCheck{Status: api.HealthOK, Adapter: adapter, LatencyMs: &ms, Details: details}
+	if err != nil {
+		c.Status, c.Error = api.HealthDown, err.Error()
+	}
+	return c
+}

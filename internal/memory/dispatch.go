@@ -1,0 +1,115 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Ready lists executions that may be handed to the queue now.
+func (s *Store) Ready(ctx context.Context, limit int) (core.ReadyReport, error) {
+	now, err := s.begin(ctx, "list ready executions")
+	if err != nil {
+		return core.ReadyReport{}, err
+	}
+	defer s.end()
+
+	s.executions.sort(now)
+	report := core.ReadyReport{Observed: now, Wait: s.executions.wait(now)}
+	chosen := newSelection(s.executions)
+	for e := range s.executions.ready.all() {
+		if !chosen.admits(e) {
+			continue
+		}
+		if len(report.Executions) >= limit {
+			report.Wait = 0
+			break
+		}
+		chosen.add(e)
+		report.Executions = append(report.Executions, cloneExecution(*e))
+	}
+	return report, nil
+}
+
+// wait tells how long it takes until a further execution is due; negative when
+// none waits for its time.
+func (l *ledger) wait(now time.Time) time.Duration {
+	_, next, ok := l.later.first()
+	if !ok {
+		return -1
+	}
+	return next.DueAt.Sub(now)
+}
+
+// selection is what one look at the waiting executions has chosen so far.
+type selection struct {
+	ledger *ledger
+	tasks  map[string]bool
+	keys   map[string]int
+}
+
+func newSelection(l *ledger) *selection {
+	return &selection{ledger: l, tasks: map[string]bool{}, keys: map[string]int{}}
+}
+
+// admits reports whether e has a chance to be claimed beside what runs and what
+// was chosen. Queued executions count for a key: they will take its slots.
+func (s *selection) admits(e *core.Execution) bool {
+	if !s.ledger.open(e) || e.Policy.Overlap.Exclusive() && s.tasks[e.TaskID] {
+		return false
+	}
+	key := e.Policy.ConcurrencyKey
+	if key == "" {
+		return true
+	}
+	taken := s.keys[key]
+	if l, ok := s.ledger.byKey[key]; ok {
+		taken += l.queued + l.running
+	}
+	return taken < slots(e)
+}
+
+func (s *selection) add(e *core.Execution) {
+	s.tasks[e.TaskID] = true
+	s.keys[e.Policy.ConcurrencyKey]++
+}
+
+// open reports whether the gates of e are open: nothing of its exclusive task
+// runs, and its concurrency key has a free slot.
+func (l *ledger) open(e *core.Execution) bool {
+	if e.Policy.Overlap.Exclusive() && l.active(e.TaskID).Running > 0 {
+		return false
+	}
+	busy, ok := l.byKey[e.Policy.ConcurrencyKey]
+	return !ok || busy.running < slots(e)
+}
+
+// slots is how many executions may share e's concurrency key.
+func slots(e *core.Execution) int { return max(1, e.Policy.MaxConcurrency) }
+
+// MarkQueued marks executions as queued, or puts them off. It returns the ids
+// of both; those that wait no more are left out.
+func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]string, error) {
+	if _, err := s.begin(ctx, "mark executions queued"); err != nil {
+		return nil, err
+	}
+	defer s.end()
+
+	marked := make([]string, 0, len(marks))
+	for _, m := range marks {
+		row, ok := s.executions.live[m.ID]
+		if !ok || row.Status != core.StatusPending && row.Status != core.StatusRetrying {
+			continue
+		}
+		e := cloneExecution(*row)
+		if m.DeferTo.IsZero() {
+			e.Status = core.StatusQueued
+		} else {
+			e.DueAt = core.Instant(m.DeferTo)
+		}
+		s.executions.put(e)
+		marked = append(marked, m.ID)
+	}
+	return marked, nil
+}

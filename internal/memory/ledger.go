@@ -1,0 +1,200 @@
+package memory
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// ledger keeps executions. Live and finished ones lie apart, and every question
+// of the engine has an index over the live ones, so that the length of the
+// history costs the engine nothing. A row never changes; it is replaced.
+type ledger struct {
+	live     map[string]*core.Execution
+	finished map[string]*core.Execution
+	logs     map[string][]core.AttemptLog
+
+	ids    ids                 // of all, for pages
+	byTask map[string]*dossier // task id → its executions
+	byKey  map[string]*load    // concurrency key → who occupies it
+
+	later  *index[*core.Execution] // pending and retrying, by due time
+	ready  *index[*core.Execution] // those of them that are due, by priority
+	leases *index[*core.Execution] // running, by end of the lease
+	ended  *index[*core.Execution] // finished, by end
+
+	sortedAt time.Time // when later was last sorted into ready
+}
+
+// dossier is what the ledger knows about one task's executions.
+type dossier struct {
+	ids     ids // live and finished
+	live    ids
+	running int
+}
+
+// load counts the executions that occupy a concurrency key.
+type load struct{ queued, running int }
+
+func newLedger() *ledger {
+	return &ledger{
+		live: map[string]*core.Execution{}, finished: map[string]*core.Execution{},
+		logs:   map[string][]core.AttemptLog{},
+		byTask: map[string]*dossier{}, byKey: map[string]*load{},
+		later: newIndex(byDueAt), ready: newIndex(byPriority),
+		leases: newIndex(byLease), ended: newIndex(byEnd),
+	}
+}
+
+func byDueAt(a, b *core.Execution) int {
+	return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID))
+}
+
+func byPriority(a, b *core.Execution) int {
+	return cmp.Or(cmp.Compare(b.Policy.Priority, a.Policy.Priority), byDueAt(a, b))
+}
+
+func byLease(a, b *core.Execution) int {
+	return cmp.Or(a.LeaseUntil.Compare(b.LeaseUntil), cmp.Compare(a.ID, b.ID))
+}
+
+func byEnd(a, b *core.Execution) int {
+	return cmp.Or(endOf(a).Compare(endOf(b)), cmp.Compare(a.ID, b.ID))
+}
+
+// endOf is when an execution ended. One without an end is as old as itself.
+func endOf(e *core.Execution) time.Time {
+	if e.EndTime == nil {
+		return e.CreatedAt
+	}
+	return *e.EndTime
+}
+
+// get returns the row of an execution, live or finished, or nil.
+func (l *ledger) get(id string) *core.Execution {
+	if e, ok := l.live[id]; ok {
+		return e
+	}
+	return l.finished[id]
+}
+
+// put stores e, in place of its former state. The caller must not touch it any
+// more.
+func (l *ledger) put(e core.Execution) {
+	if old := l.get(e.ID); old != nil {
+		l.leave(old)
+	} else {
+		l.ids.add(e.ID)
+		l.dossier(e.TaskID).ids.add(e.ID)
+	}
+	l.enter(&e)
+}
+
+// enter adds a row to the indexes of its state.
+func (l *ledger) enter(e *core.Execution) {
+	if e.Status.Final() {
+		l.finished[e.ID] = e
+		l.ended.set(e.ID, e)
+		return
+	}
+	l.live[e.ID] = e
+	l.dossier(e.TaskID).live.add(e.ID)
+	switch e.Status {
+	case core.StatusPending, core.StatusRetrying:
+		l.later.set(e.ID, e)
+	case core.StatusQueued:
+		l.occupy(e, load{queued: 1})
+	case core.StatusRunning:
+		l.leases.set(e.ID, e)
+		l.dossier(e.TaskID).running++
+		l.occupy(e, load{running: 1})
+	}
+}
+
+// leave takes a row out of the indexes of its state.
+func (l *ledger) leave(e *core.Execution) {
+	if e.Status.Final() {
+		delete(l.finished, e.ID)
+		l.ended.remove(e.ID)
+		return
+	}
+	delete(l.live, e.ID)
+	l.dossier(e.TaskID).live.remove(e.ID)
+	switch e.Status {
+	case core.StatusPending, core.StatusRetrying:
+		l.later.remove(e.ID)
+		l.ready.remove(e.ID)
+	case core.StatusQueued:
+		l.occupy(e, load{queued: -1})
+	case core.StatusRunning:
+		l.leases.remove(e.ID)
+		l.dossier(e.TaskID).running--
+		l.occupy(e, load{running: -1})
+	}
+}
+
+// remove forgets a finished execution with its logs.
+func (l *ledger) remove(e *core.Execution) {
+	l.leave(e)
+	l.ids.remove(e.ID)
+	delete(l.logs, e.ID)
+	d := l.dossier(e.TaskID)
+	if d.ids.remove(e.ID); len(d.ids.sorted) == 0 {
+		delete(l.byTask, e.TaskID)
+	}
+}
+
+func (l *ledger) dossier(taskID string) *dossier {
+	d, ok := l.byTask[taskID]
+	if !ok {
+		d = &dossier{}
+		l.byTask[taskID] = d
+	}
+	return d
+}
+
+// occupy changes the load of e's concurrency key; an idle key is forgotten.
+func (l *ledger) occupy(e *core.Execution, by load) {
+	key := e.Policy.ConcurrencyKey
+	if key == "" {
+		return
+	}
+	now, ok := l.byKey[key]
+	if !ok {
+		now = &load{}
+		l.byKey[key] = now
+	}
+	now.queued, now.running = now.queued+by.queued, now.running+by.running
+	if *now == (load{}) {
+		delete(l.byKey, key)
+	}
+}
+
+// active counts a task's live executions.
+func (l *ledger) active(taskID string) core.Active {
+	d, ok := l.byTask[taskID]
+	if !ok {
+		return core.Active{}
+	}
+	return core.Active{Running: d.running, Waiting: len(d.live.sorted) - d.running}
+}
+
+// sort moves what has come due from later to ready.
+func (l *ledger) sort(now time.Time) {
+	if now.Before(l.sortedAt) { // the clock was set back: what was due may not be any more
+		for _, e := range l.ready.entries {
+			l.later.set(e.id, e.value)
+		}
+		l.ready = newIndex(byPriority)
+	}
+	l.sortedAt = now
+	for {
+		id, e, ok := l.later.first()
+		if !ok || e.DueAt.After(now) {
+			return
+		}
+		l.later.remove(id)
+		l.ready.set(id, e)
+	}
+}

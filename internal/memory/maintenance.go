@@ -1,0 +1,68 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Prune removes finished executions and idempotency keys that are older than
+// the retention, the oldest first, and returns how many.
+func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int, error) {
+	now, err := s.begin(ctx, "prune")
+	if err != nil {
+		return 0, err
+	}
+	defer s.end()
+
+	n := 0
+	if keep.History > 0 {
+		n = s.executions.prune(now.Add(-keep.History), limit)
+	}
+	if keep.IdempotencyKeys > 0 {
+		n += s.requests.prune(now.Add(-keep.IdempotencyKeys), limit-n)
+	}
+	return n, nil
+}
+
+// prune forgets up to limit executions that ended before the bound.
+func (l *ledger) prune(bound time.Time, limit int) int {
+	n := 0
+	for ; n < limit; n++ {
+		_, oldest, ok := l.ended.first()
+		if !ok || !endOf(oldest).Before(bound) {
+			break
+		}
+		l.remove(oldest)
+	}
+	return n
+}
+
+// Stats counts enabled tasks and live executions.
+func (s *Store) Stats(ctx context.Context) (core.Stats, error) {
+	if _, err := s.begin(ctx, "count"); err != nil {
+		return core.Stats{}, err
+	}
+	defer s.end()
+
+	stats := core.Stats{Waiting: map[core.Status]int{}}
+	for _, t := range s.tasks.rows {
+		if t.Enabled {
+			stats.Tasks++
+		}
+	}
+	for _, e := range s.executions.live {
+		stats.Waiting[e.Status]++
+	}
+	return stats, nil
+}
+
+// Ping answers unless ctx has ended.
+func (s *Store) Ping(ctx context.Context) error {
+	if _, err := s.begin(ctx, "ping"); err != nil {
+		return err
+	}
+	s.end()
+	return nil
+}

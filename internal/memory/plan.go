@@ -1,0 +1,44 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// PlanDue turns due tasks into executions. All decisions are taken before the
+// first one is applied, so that a decide which panics leaves nothing behind.
+func (s *Store) PlanDue(ctx context.Context, limit int, decide func(now time.Time, d core.DueTask) core.Plan) (core.PlanReport, error) {
+	now, err := s.begin(ctx, "plan due tasks")
+	if err != nil {
+		return core.PlanReport{}, err
+	}
+	defer s.end()
+
+	due := s.tasks.dueBy(now, limit)
+	plans := make([]core.Plan, len(due))
+	for i, t := range due {
+		plans[i] = decide(now, core.DueTask{Task: cloneTask(t), Active: s.executions.active(t.ID)})
+	}
+	report := core.PlanReport{Tasks: len(due), Observed: now}
+	for i, t := range due {
+		s.apply(t, plans[i], now, &report)
+	}
+	report.Wait = s.tasks.wait(now)
+	return report, nil
+}
+
+// apply carries one plan out and adds to the report what it did.
+func (s *Store) apply(t core.Task, p core.Plan, now time.Time, report *core.PlanReport) {
+	if p.CancelPrevious {
+		_, running := s.executions.endActive(t.ID, reasonNextOccurrence, now)
+		report.Cancel = append(report.Cancel, running...)
+	}
+	for _, e := range p.Executions {
+		s.executions.put(cloneExecution(e))
+		report.Planned = append(report.Planned, cloneExecution(e))
+	}
+	t.NextRun, t.Plan = p.NextRun, p.State
+	s.tasks.put(cloneTask(t))
+}

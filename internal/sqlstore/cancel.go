@@ -1,0 +1,71 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Cancel implements core.ExecutionStore. An execution that has ended already is
+// a CONFLICT.
+func (s *Store) Cancel(ctx context.Context, req core.Cancellation) (core.CancelReport, error) {
+	var report core.CancelReport
+	err := s.write(ctx, "cancel", func(ctx context.Context, c conn) error {
+		var err error
+		if req.ExecutionID != "" {
+			report, err = c.cancelExecution(ctx, req.ExecutionID, req.Reason)
+		} else {
+			report, err = c.cancelTask(ctx, req.TaskID, req.Reason)
+		}
+		return err
+	})
+	if err != nil {
+		return core.CancelReport{}, err
+	}
+	return report, nil
+}
+
+func (c conn) cancelExecution(ctx context.Context, id, reason string) (core.CancelReport, error) {
+	var row executionRow
+	err := c.get(ctx, &row, `SELECT `+executionColumns+` FROM executions WHERE id = ?`+c.dialect.lock, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		e, err := c.execution(ctx, id)
+		if err != nil {
+			return core.CancelReport{}, err
+		}
+		return core.CancelReport{}, core.Errorf(core.CodeConflict, "execution %s has ended already: it is %s", id, e.Status)
+	}
+	if err != nil {
+		return core.CancelReport{}, err
+	}
+	e := row.execution()
+	if e.Status == core.StatusRunning {
+		_, err := c.exec(ctx, `UPDATE executions SET cancel_requested = 1 WHERE id = ?`, id)
+		return core.CancelReport{Running: []string{id}}, err
+	}
+	e.Cancel(reason, c.now)
+	cancelled := []core.Execution{e}
+	return core.CancelReport{Cancelled: cancelled}, c.save(ctx, cancelled)
+}
+
+func (c conn) cancelTask(ctx context.Context, id, reason string) (core.CancelReport, error) {
+	t, err := c.lockTask(ctx, id)
+	if err != nil {
+		return core.CancelReport{}, err
+	}
+	var report core.CancelReport
+	if report.Cancelled, report.Running, err = c.cancelLive(ctx, []string{id}, reason); err != nil {
+		return core.CancelReport{}, err
+	}
+	// Its one occurrence has not been planned, so there is nothing to cancel yet
+	// and there would be soon.
+	if t.ScheduleType == core.ScheduleOnce && t.Enabled && t.NextRun != nil {
+		report.Disabled = true
+		next := t
+		next.Enabled, next.NextRun, next.Plan.NextNominal = false, nil, nil
+		err = c.updateTasks(ctx, []core.Task{successor(t, next, c.now)})
+	}
+	return report, err
+}

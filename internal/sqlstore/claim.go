@@ -1,0 +1,178 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// MarkQueued implements core.WorkStore. It returns the ids of both kinds: those
+// marked and those put off. An execution that a fast worker has tried and that
+// waits for its next attempt is not due, and so is not marked.
+func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]string, error) {
+	var queue []string
+	var put []core.QueueMark
+	for _, m := range marks {
+		if m.DeferTo.IsZero() {
+			queue = append(queue, m.ID)
+		} else {
+			put = append(put, m)
+		}
+	}
+	var marked []string
+	err := s.write(ctx, "mark queued", func(ctx context.Context, c conn) error {
+		ids, err := listIn[string](ctx, c, `
+			UPDATE executions SET status = 'queued'
+			WHERE id IN (?) AND `+isReady+` AND due_at <= ?
+			RETURNING id`, queue, nil, []any{stamp(c.now)})
+		if err != nil {
+			return err
+		}
+		deferred, err := c.deferTo(ctx, put)
+		marked = append(ids, deferred...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return marked, nil
+}
+
+func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (ids []string, err error) {
+	err = inBatches(marks, func(batch []core.QueueMark) error {
+		args := make([]any, 0, 2*len(batch))
+		for _, m := range batch {
+			args = append(args, m.ID, stamp(m.DeferTo))
+		}
+		var part []string
+		err := c.list(ctx, &part, `
+			WITH v (id, due_at) AS (VALUES `+tuples(len(batch), 2)+`)
+			UPDATE executions SET due_at = v.due_at
+			FROM v WHERE executions.id = v.id AND executions.`+isReady+`
+			RETURNING executions.id`, args...)
+		ids = append(ids, part...)
+		return err
+	})
+	return ids, err
+}
+
+// Claim implements core.WorkStore. An execution that is not due yet is left
+// out: nothing starts early, not even for a stale message of a queue.
+func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {
+	var claimed []core.Execution
+	err := s.write(ctx, "claim", func(ctx context.Context, c conn) error {
+		open, held, err := c.sortByGate(ctx, ids)
+		if err != nil {
+			return err
+		}
+		if claimed, err = c.start(ctx, open, owner, ttl); err != nil {
+			return err
+		}
+		return inBatches(held, func(batch []string) error {
+			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending' WHERE id IN (?) AND status = 'queued'`, batch)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return claimed, nil
+}
+
+// sortByGate divides the executions that wait into those that may start now,
+// in order, and those that a gate holds.
+func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string, err error) {
+	type candidate struct {
+		gateRow
+		Priority int       `db:"priority"`
+		DueAt    timestamp `db:"due_at"`
+	}
+	candidates, err := listIn[candidate](ctx, c, `
+		SELECT id, exclusive_task, concurrency_key, max_concurrency, priority, due_at FROM executions
+		WHERE id IN (?) AND `+isWaiting+` AND due_at <= ?`+c.dialect.lock, ids, nil, []any{stamp(c.now)})
+	if err != nil || len(candidates) == 0 {
+		return nil, nil, err
+	}
+	slices.SortFunc(candidates, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.DueAt.Compare(b.DueAt.Time), cmp.Compare(a.ID, b.ID))
+	})
+	g, err := c.gates(ctx, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range candidates {
+		if g.open(e.gateRow) {
+			g.take(e.gateRow)
+			open = append(open, e.ID)
+		} else {
+			held = append(held, e.ID)
+		}
+	}
+	return open, held, nil
+}
+
+// start begins an attempt of each execution, as core.Execution.Start does, and
+// returns them in the order of ids. It is an UPDATE and not a read, a Start and
+// a write back, because it is half of what the engine does all day.
+func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	token, err := c.reserveTokens(ctx, len(ids))
+	if err != nil {
+		return nil, err
+	}
+	started := make(map[string]core.Execution, len(ids))
+	err = inBatches(ids, func(batch []string) error {
+		args := make([]any, 0, 2*len(batch)+4)
+		for _, id := range batch {
+			args = append(args, id, token)
+			token++
+		}
+		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now))
+		var rows []executionRow
+		err := c.list(ctx, &rows, `
+			WITH v (claimed_id, new_token) AS (VALUES `+tuples(len(batch), 2)+`)
+			UPDATE executions SET
+				status = 'running', token = v.new_token, worker = ?, lease_until = ?,
+				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?)
+			FROM v WHERE id = v.claimed_id
+			RETURNING `+executionColumns, args...)
+		for _, r := range rows {
+			started[r.ID] = r.execution()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.noteStart(ctx, ids, started)
+}
+
+// noteStart sets last_run of the tasks and returns the executions in order.
+func (c conn) noteStart(ctx context.Context, ids []string, started map[string]core.Execution) ([]core.Execution, error) {
+	claimed := make([]core.Execution, 0, len(ids))
+	tasks := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if e, ok := started[id]; ok {
+			claimed, tasks = append(claimed, e), append(tasks, e.TaskID)
+		}
+	}
+	slices.Sort(tasks)
+	err := inBatches(slices.Compact(tasks), func(batch []string) error {
+		_, err := c.exec(ctx, `UPDATE tasks SET last_run = ? WHERE id IN (?)`, stamp(c.now), batch)
+		return err
+	})
+	return claimed, err
+}
+
+// reserveTokens takes n fencing tokens, never given out before, and returns the
+// first.
+func (c conn) reserveTokens(ctx context.Context, n int) (int64, error) {
+	var last int64
+	err := c.get(ctx, &last, `UPDATE fencing SET token = token + ? WHERE name = 'claim' RETURNING token`, n)
+	return last - int64(n) + 1, err
+}

@@ -1,0 +1,128 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// executionColumns lists what executions and task_history have in common, in
+// the order of executionArgs.
+const executionColumns = `id, task_id, task_name, type, status, trigger, nominal_time, due_at, start_time, end_time,
+	duration, attempt, max_attempts, attempts, error, error_code, result, worker, plugin, retry_of,
+	created_at, policy, data, token, cancel_requested, lease_until, attempt_start`
+
+const executionColumnCount = 27
+
+// gateColumns lists what executions has beside them, in the order of gateArgs:
+// copies out of the policy, for indexes.
+const gateColumns = `priority, exclusive_task, concurrency_key, max_concurrency`
+
+const gateColumnCount = 4
+
+// Conditions that partial indexes are made of. SQLite uses such an index only
+// where the query repeats its condition word for word.
+const (
+	isReady    = `status IN ('pending', 'retrying')`
+	isRunning  = `status = 'running'`
+	holdsSlot  = `status IN ('queued', 'running')`
+	isWaiting  = `status IN ('pending', 'queued', 'retrying')`
+	hasRetryOf = `retry_of IS NOT NULL`
+)
+
+// executionRow is a row of executions or task_history.
+type executionRow struct {
+	ID              string                   `db:"id"`
+	TaskID          string                   `db:"task_id"`
+	TaskName        string                   `db:"task_name"`
+	Type            string                   `db:"type"`
+	Status          core.Status              `db:"status"`
+	Trigger         core.Trigger             `db:"trigger"`
+	NominalTime     timestamp                `db:"nominal_time"`
+	DueAt           timestamp                `db:"due_at"`
+	StartTime       timestamp                `db:"start_time"`
+	EndTime         timestamp                `db:"end_time"`
+	Duration        *core.Millis             `db:"duration"`
+	Attempt         int                      `db:"attempt"`
+	MaxAttempts     int                      `db:"max_attempts"`
+	Attempts        document[[]core.Attempt] `db:"attempts"`
+	Error           *string                  `db:"error"`
+	ErrorCode       *core.Code               `db:"error_code"`
+	Result          rawJSON                  `db:"result"`
+	Worker          string                   `db:"worker"`
+	Plugin          string                   `db:"plugin"`
+	RetryOf         *string                  `db:"retry_of"`
+	CreatedAt       timestamp                `db:"created_at"`
+	Policy          document[core.Policy]    `db:"policy"`
+	Data            rawJSON                  `db:"data"`
+	Token           int64                    `db:"token"`
+	CancelRequested bool                     `db:"cancel_requested"`
+	LeaseUntil      timestamp                `db:"lease_until"`
+	AttemptStart    timestamp                `db:"attempt_start"`
+}
+
+func (r executionRow) execution() core.Execution {
+	return core.Execution{
+		ID: r.ID, TaskID: r.TaskID, TaskName: r.TaskName, Type: r.Type, Status: r.Status, Trigger: r.Trigger,
+		NominalTime: r.NominalTime.Time, DueAt: r.DueAt.Time,
+		StartTime: r.StartTime.pointer(), EndTime: r.EndTime.pointer(), Duration: r.Duration,
+		Attempt: r.Attempt, MaxAttempts: r.MaxAttempts, Attempts: r.Attempts.value,
+		Error: r.Error, ErrorCode: r.ErrorCode, Result: json.RawMessage(r.Result),
+		Worker: r.Worker, Plugin: r.Plugin, RetryOf: r.RetryOf, CreatedAt: r.CreatedAt.Time,
+		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Token: r.Token, CancelRequested: r.CancelRequested,
+		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time,
+	}
+}
+
+func executionsOf(rows []executionRow) []core.Execution {
+	executions := make([]core.Execution, len(rows))
+	for i, r := range rows {
+		executions[i] = r.execution()
+	}
+	return executions
+}
+
+func executionArgs(e core.Execution) []any {
+	return []any{
+		e.ID, e.TaskID, e.TaskName, e.Type, e.Status, e.Trigger, stamp(e.NominalTime), stamp(e.DueAt),
+		stampOf(e.StartTime), stampOf(e.EndTime), e.Duration, e.Attempt, e.MaxAttempts,
+		document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin, e.RetryOf,
+		stamp(e.CreatedAt), document[core.Policy]{e.Policy}, rawJSON(e.Data), e.Token, e.CancelRequested,
+		stamp(e.LeaseUntil), stamp(e.AttemptStart),
+	}
+}
+
+func gateArgs(e core.Execution) []any {
+	var exclusive any
+	if e.Policy.Overlap.Exclusive() {
+		exclusive = e.TaskID
+	}
+	return []any{
+		e.Policy.Priority, exclusive, nullable(e.Policy.ConcurrencyKey), e.Policy.MaxConcurrency,
+	}
+}
+
+// logRow is a row of execution_logs.
+type logRow struct {
+	Attempt int                      `db:"attempt"`
+	Lines   document[[]core.LogLine] `db:"lines"`
+	Dropped int                      `db:"dropped"`
+}
+
+func idsOf(executions []core.Execution) []string {
+	ids := make([]string, len(executions))
+	for i, e := range executions {
+		ids[i] = e.ID
+	}
+	return ids
+}
+
+// until is how long to wait for an instant: 0 when it has come, negative when
+// there is none.
+func until(now time.Time, next timestamp) time.Duration {
+	if next.IsZero() {
+		return -1
+	}
+	return max(0, next.Sub(now))
+}

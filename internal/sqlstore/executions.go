@@ -1,0 +1,161 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// CreateExecution implements core.ExecutionStore.
+func (s *Store) CreateExecution(ctx context.Context, e core.Execution, key *core.Idempotency) (core.Execution, []string, error) {
+	made, running, replayed := e, []string(nil), false
+	err := s.write(ctx, "create execution", func(ctx context.Context, c conn) error {
+		earlier, found, err := replay(ctx, c, key, c.execution)
+		if err != nil {
+			return err
+		}
+		if !found {
+			if earlier, found, err = c.liveRetry(ctx, e.RetryOf); err != nil {
+				return err
+			}
+		}
+		if replayed = found; found {
+			made = earlier
+		} else if running, err = c.addExecution(ctx, e); err != nil {
+			return err
+		}
+		return c.keepKey(ctx, key, made.ID)
+	})
+	switch {
+	case err != nil:
+		return core.Execution{}, nil, err
+	case replayed:
+		return made, nil, core.ErrReplayed
+	}
+	return made, running, nil
+}
+
+// liveRetry finds the retry of an execution that has not ended.
+func (c conn) liveRetry(ctx context.Context, of *string) (e core.Execution, found bool, err error) {
+	if of == nil {
+		return e, false, nil
+	}
+	var row executionRow
+	err = c.get(ctx, &row, `SELECT `+executionColumns+` FROM executions WHERE retry_of = ? AND `+hasRetryOf, *of)
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, false, nil
+	}
+	return row.execution(), err == nil, err
+}
+
+// addExecution stores an execution that its overlap policy admits.
+func (c conn) addExecution(ctx context.Context, e core.Execution) (running []string, err error) {
+	if running, err = c.admit(ctx, e); err != nil {
+		return nil, err
+	}
+	added, err := c.insertLive(ctx, []core.Execution{e})
+	if err == nil && !added[e.ID] {
+		err = core.Errorf(core.CodeConflict, "the occurrence %s of task %s has an execution already",
+			e.NominalTime.UTC().Format(time.RFC3339), e.TaskID)
+	}
+	return running, err
+}
+
+// admit asks the overlap policy and makes room when it says so. It returns the
+// running executions that were asked to end.
+func (c conn) admit(ctx context.Context, e core.Execution) ([]string, error) {
+	active, err := c.active(ctx, []string{e.TaskID})
+	if err != nil {
+		return nil, err
+	}
+	a := e.Policy.Overlap.Admit(active[e.TaskID])
+	if !a.Admit {
+		return nil, core.Errorf(core.CodeTaskLocked, "overlap policy %s: %s", e.Policy.Overlap, a.Reason)
+	}
+	if !a.CancelPrevious {
+		return nil, nil
+	}
+	_, running, err := c.cancelLive(ctx, []string{e.TaskID}, replacedReason)
+	return running, err
+}
+
+// replacedReason is why an execution ended under OverlapCancelPrevious.
+const replacedReason = "cancelled by the next occurrence"
+
+// active counts the live executions of tasks.
+func (c conn) active(ctx context.Context, taskIDs []string) (map[string]core.Active, error) {
+	type count struct {
+		TaskID  string `db:"task_id"`
+		Running int    `db:"running"`
+		Waiting int    `db:"waiting"`
+	}
+	counts, err := listIn[count](ctx, c, `
+		SELECT task_id,
+			SUM(CASE WHEN status = 'running' THEN 1 ELSE 0 END) AS running,
+			SUM(CASE WHEN status = 'running' THEN 0 ELSE 1 END) AS waiting
+		FROM executions WHERE task_id IN (?) GROUP BY task_id`, taskIDs, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	active := make(map[string]core.Active, len(counts))
+	for _, n := range counts {
+		active[n.TaskID] = core.Active{Running: n.Running, Waiting: n.Waiting}
+	}
+	return active, nil
+}
+
+// Execution implements core.ExecutionStore.
+func (s *Store) Execution(ctx context.Context, id string) (core.Execution, error) {
+	e, err := s.read().execution(ctx, id)
+	return e, s.wrap("read execution", err)
+}
+
+// execution reads a live or an ended execution in one statement: between two,
+// it could move from the one table to the other and be in neither.
+func (c conn) execution(ctx context.Context, id string) (core.Execution, error) {
+	var row executionRow
+	err := c.get(ctx, &row, `
+		SELECT `+executionColumns+` FROM executions WHERE id = ?
+		UNION ALL
+		SELECT `+executionColumns+` FROM task_history WHERE id = ?`, id, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return core.Execution{}, notFound("execution", id)
+	}
+	return row.execution(), err
+}
+
+// ExecutionLogs implements core.ExecutionStore. It fails with NOT_FOUND when
+// there is no such execution, and returns none for one that logged nothing.
+func (s *Store) ExecutionLogs(ctx context.Context, id string) ([]core.AttemptLog, error) {
+	var rows []logRow
+	err := s.snapshot(ctx, "read logs", func(ctx context.Context, c conn) error {
+		if _, err := c.execution(ctx, id); err != nil {
+			return err
+		}
+		return c.list(ctx, &rows, `
+			SELECT attempt, lines, dropped FROM execution_logs
+			WHERE execution_id = ? ORDER BY id`, id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return attemptLogs(rows), nil
+}
+
+// attemptLogs makes one log of each attempt: one that was handed back and begun
+// anew has several rows.
+func attemptLogs(rows []logRow) []core.AttemptLog {
+	logs := make([]core.AttemptLog, 0, len(rows))
+	for _, r := range rows {
+		if last := len(logs) - 1; last >= 0 && logs[last].Attempt == r.Attempt {
+			logs[last].Lines = append(logs[last].Lines, r.Lines.value...)
+			logs[last].Dropped += r.Dropped
+			continue
+		}
+		logs = append(logs, core.AttemptLog{Attempt: r.Attempt, Lines: r.Lines.value, Dropped: r.Dropped})
+	}
+	return logs
+}

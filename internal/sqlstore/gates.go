@@ -1,0 +1,66 @@
+package sqlstore
+
+import "context"
+
+// gateRow is what decides whether an execution may start beside others.
+type gateRow struct {
+	ID             string  `db:"id"`
+	ExclusiveTask  *string `db:"exclusive_task"`
+	ConcurrencyKey *string `db:"concurrency_key"`
+	MaxConcurrency int     `db:"max_concurrency"`
+}
+
+// gates knows which tasks have an execution that holds a slot, and how many
+// slots of each concurrency key are taken. There is no row for a slot: an
+// execution holds it by its state, so none can leak.
+type gates struct {
+	tasks map[string]bool
+	keys  map[string]int
+}
+
+// gates reads who holds a slot: the executions that are queued or running, or
+// of these the running ones only. There are as many as can run, not as wait.
+func (c conn) gates(ctx context.Context, runningOnly bool) (gates, error) {
+	holders := holdsSlot
+	if runningOnly {
+		holders += ` AND ` + isRunning // both, so that the indexes on the wider one serve
+	}
+	g := gates{tasks: map[string]bool{}, keys: map[string]int{}}
+	var tasks []string
+	if err := c.list(ctx, &tasks, `SELECT task_id FROM executions WHERE `+holders); err != nil {
+		return g, err
+	}
+	for _, t := range tasks {
+		g.tasks[t] = true
+	}
+	var keys []struct {
+		Key   string `db:"concurrency_key"`
+		Count int    `db:"held"`
+	}
+	err := c.list(ctx, &keys, `
+		SELECT concurrency_key, COUNT(*) AS held FROM executions
+		WHERE concurrency_key IS NOT NULL AND `+holders+`
+		GROUP BY concurrency_key`)
+	for _, k := range keys {
+		g.keys[k.Key] = k.Count
+	}
+	return g, err
+}
+
+// open reports whether the execution may start beside those counted.
+func (g gates) open(e gateRow) bool {
+	if e.ExclusiveTask != nil && g.tasks[*e.ExclusiveTask] {
+		return false
+	}
+	return e.ConcurrencyKey == nil || g.keys[*e.ConcurrencyKey] < max(1, e.MaxConcurrency)
+}
+
+// take counts the execution in.
+func (g gates) take(e gateRow) {
+	if e.ExclusiveTask != nil {
+		g.tasks[*e.ExclusiveTask] = true
+	}
+	if e.ConcurrencyKey != nil {
+		g.keys[*e.ConcurrencyKey]++
+	}
+}

@@ -1,0 +1,115 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// insertLive adds executions that wait and returns the ids of those added. An
+// occurrence that has an execution already is left out: one (task, nominal
+// time) becomes one execution, whatever the planner believes.
+func (c conn) insertLive(ctx context.Context, executions []core.Execution) (map[string]bool, error) {
+	added := make(map[string]bool, len(executions))
+	err := inBatches(executions, func(batch []core.Execution) error {
+		const columns = executionColumnCount + gateColumnCount
+		args := make([]any, 0, len(batch)*columns)
+		for _, e := range batch {
+			args = append(append(args, executionArgs(e)...), gateArgs(e)...)
+		}
+		var ids []string
+		err := c.list(ctx, &ids, `
+			INSERT INTO executions (`+executionColumns+`, `+gateColumns+`)
+			VALUES `+tuples(len(batch), columns)+`
+			ON CONFLICT (task_id, nominal_time) WHERE trigger = 'schedule' DO NOTHING
+			RETURNING id`, args...)
+		for _, id := range ids {
+			added[id] = true
+		}
+		return err
+	})
+	return added, err
+}
+
+// insertHistory adds executions that have ended.
+func (c conn) insertHistory(ctx context.Context, executions []core.Execution) error {
+	return inBatches(executions, func(batch []core.Execution) error {
+		args := make([]any, 0, len(batch)*executionColumnCount)
+		for _, e := range batch {
+			args = append(args, executionArgs(e)...)
+		}
+		_, err := c.exec(ctx, `
+			INSERT INTO task_history (`+executionColumns+`)
+			VALUES `+tuples(len(batch), executionColumnCount), args...)
+		return err
+	})
+}
+
+// save writes executions that the transaction has read and changed: live ones
+// back to their rows, ended ones to history.
+func (c conn) save(ctx context.Context, executions []core.Execution) error {
+	var live, ended []core.Execution
+	for _, e := range executions {
+		if e.Status.Final() {
+			ended = append(ended, e)
+		} else {
+			live = append(live, e)
+		}
+	}
+	if err := c.updateLive(ctx, live); err != nil {
+		return err
+	}
+	if err := c.insertHistory(ctx, ended); err != nil {
+		return err
+	}
+	return inBatches(idsOf(ended), func(batch []string) error {
+		_, err := c.exec(ctx, `DELETE FROM executions WHERE id IN (?)`, batch)
+		return err
+	})
+}
+
+// updateLive writes what changes in the life of an execution.
+func (c conn) updateLive(ctx context.Context, executions []core.Execution) error {
+	return inBatches(executions, func(batch []core.Execution) error {
+		const columns = 17
+		args := make([]any, 0, len(batch)*columns)
+		for _, e := range batch {
+			args = append(args, e.ID, e.Status, stamp(e.DueAt), stampOf(e.StartTime), stampOf(e.EndTime), e.Duration, e.Attempt,
+				document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin,
+				e.Token, e.CancelRequested, stamp(e.LeaseUntil), stamp(e.AttemptStart))
+		}
+		_, err := c.exec(ctx, `
+			WITH v (id, status, due_at, start_time, end_time, duration, attempt, attempts, error, error_code, result,
+				worker, plugin, token, cancel_requested, lease_until, attempt_start) AS (VALUES `+tuples(len(batch), columns)+`)
+			UPDATE executions SET
+				status = v.status, due_at = v.due_at, start_time = v.start_time, end_time = v.end_time,
+				duration = v.duration, attempt = v.attempt, attempts = v.attempts, error = v.error, error_code = v.error_code, result = v.result,
+				worker = v.worker, plugin = v.plugin, token = v.token, cancel_requested = v.cancel_requested,
+				lease_until = v.lease_until, attempt_start = v.attempt_start
+			FROM v WHERE executions.id = v.id`, args...)
+		return err
+	})
+}
+
+// cancelLive ends the waiting executions of tasks and asks the running ones to
+// end. It returns what it ended and the ids of what runs.
+func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (cancelled []core.Execution, running []string, err error) {
+	rows, err := listIn[executionRow](ctx, c, `
+		SELECT `+executionColumns+` FROM executions
+		WHERE task_id IN (?) AND `+isWaiting+c.dialect.lock, taskIDs, nil, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	cancelled = executionsOf(rows)
+	for i := range cancelled {
+		cancelled[i].Cancel(reason, c.now)
+	}
+	if err := c.save(ctx, cancelled); err != nil {
+		return nil, nil, err
+	}
+	running, err = listIn[string](ctx, c, `
+		UPDATE executions SET cancel_requested = 1
+		WHERE task_id IN (?) AND `+isRunning+`
+		RETURNING id`, taskIDs, nil, nil)
+	return cancelled, running, err
+}

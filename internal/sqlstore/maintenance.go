@@ -1,0 +1,88 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Prune implements core.MaintenanceStore. An execution's age counts from its
+// end.
+func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int, error) {
+	pruned := 0
+	err := s.write(ctx, "prune", func(ctx context.Context, c conn) error {
+		pruned = 0
+		if keep.History > 0 {
+			n, err := c.pruneHistory(ctx, c.now.Add(-keep.History), limit)
+			if err != nil {
+				return err
+			}
+			pruned += n
+		}
+		if keep.IdempotencyKeys > 0 && pruned < limit {
+			n, err := c.pruneKeys(ctx, c.now.Add(-keep.IdempotencyKeys), limit-pruned)
+			if err != nil {
+				return err
+			}
+			pruned += n
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return pruned, nil
+}
+
+// pruneHistory removes the oldest history with its logs. What ended before an
+// instant was created before it, and the order of creation is what the index
+// has; the end is looked at in the row.
+func (c conn) pruneHistory(ctx context.Context, before time.Time, limit int) (int, error) {
+	var ids []string
+	err := c.list(ctx, &ids, `
+		DELETE FROM task_history WHERE id IN (
+			SELECT id FROM task_history
+			WHERE created_at < ? AND end_time < ?
+			ORDER BY created_at LIMIT ?)
+		RETURNING id`, stamp(before), stamp(before), limit)
+	if err != nil {
+		return 0, err
+	}
+	return len(ids), inBatches(ids, func(batch []string) error {
+		_, err := c.exec(ctx, `DELETE FROM execution_logs WHERE execution_id IN (?)`, batch)
+		return err
+	})
+}
+
+func (c conn) pruneKeys(ctx context.Context, before time.Time, limit int) (int, error) {
+	n, err := c.exec(ctx, `
+		DELETE FROM idempotency_keys WHERE key IN (
+			SELECT key FROM idempotency_keys
+			WHERE created_at < ?
+			ORDER BY created_at LIMIT ?)`, stamp(before), limit)
+	return int(n), err
+}
+
+// Stats implements core.MaintenanceStore.
+func (s *Store) Stats(ctx context.Context) (core.Stats, error) {
+	stats := core.Stats{Waiting: map[core.Status]int{}}
+	err := s.snapshot(ctx, "count", func(ctx context.Context, c conn) error {
+		if err := c.get(ctx, &stats.Tasks, `SELECT COUNT(*) FROM tasks WHERE enabled = 1`); err != nil {
+			return err
+		}
+		var counts []struct {
+			Status core.Status `db:"status"`
+			Count  int         `db:"number"`
+		}
+		err := c.list(ctx, &counts, `SELECT status, COUNT(*) AS number FROM executions GROUP BY status`)
+		for _, n := range counts {
+			stats.Waiting[n.Status] = n.Count
+		}
+		return err
+	})
+	if err != nil {
+		return core.Stats{}, err
+	}
+	return stats, nil
+}

@@ -1,0 +1,76 @@
+package sqlstore_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/internal/sqlstore"
+)
+
+func TestMigrationsGoUpAndDownAndUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scheduler.db")
+	migrate := func(d sqlstore.Direction) []sqlstore.MigrationStatus {
+		t.Helper()
+		status, err := sqlstore.MigrateSQLite(t.Context(), path, d)
+		require.NoError(t, err)
+		require.NotEmpty(t, status)
+		return status
+	}
+
+	for _, m := range migrate(sqlstore.MigrateStatus) {
+		require.False(t, m.Applied)
+		require.Zero(t, m.AppliedAt)
+	}
+	up := migrate(sqlstore.MigrateUp)
+	for _, m := range up {
+		require.True(t, m.Applied, m.Name)
+		require.NotZero(t, m.AppliedAt)
+	}
+	first := schema(t, path)
+	require.Subset(t, names(first), []string{
+		"tasks", "task_history", "task_dependencies", "task_locks", "executions",
+		"execution_logs", "schedules", "idempotency_keys", "fencing",
+	})
+
+	for range up {
+		migrate(sqlstore.MigrateDown)
+	}
+	require.Empty(t, schema(t, path), "down leaves something behind")
+	migrate(sqlstore.MigrateDown) // nothing is left to take back, and that is no error
+	migrate(sqlstore.MigrateUp)
+	require.Equal(t, first, schema(t, path))
+	migrate(sqlstore.MigrateUp)
+	require.Equal(t, first, schema(t, path))
+}
+
+func TestMigrateRefusesUnknownDirections(t *testing.T) {
+	_, err := sqlstore.MigrateSQLite(t.Context(), filepath.Join(t.TempDir(), "scheduler.db"), "sideways")
+	require.ErrorContains(t, err, `"sideways"`)
+}
+
+type object struct {
+	Type string `db:"type"`
+	Name string `db:"name"`
+	SQL  string `db:"sql"`
+}
+
+// schema lists what the migrations made.
+func schema(t *testing.T, path string) []object {
+	t.Helper()
+	var objects []object
+	require.NoError(t, rawDB(t, path).Select(&objects, `
+		SELECT type, name, sql FROM sqlite_schema
+		WHERE sql IS NOT NULL AND tbl_name <> 'goose_db_version' AND name NOT LIKE 'sqlite_%'
+		ORDER BY type, name`))
+	return objects
+}
+
+func names(objects []object) []string {
+	list := make([]string, len(objects))
+	for i, o := range objects {
+		list[i] = o.Name
+	}
+	return list
+}

@@ -1,0 +1,85 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Ready implements core.WorkStore. An execution that is queued holds its gates
+// as a running one does: what would wait behind it in the queue waits here,
+// where it can be seen and cancelled.
+func (s *Store) Ready(ctx context.Context, limit int) (core.ReadyReport, error) {
+	var report core.ReadyReport
+	err := s.snapshot(ctx, "list ready executions", func(ctx context.Context, c conn) error {
+		report = core.ReadyReport{Observed: c.now}
+		ids, more, err := c.readyIDs(ctx, limit)
+		if err != nil {
+			return err
+		}
+		if report.Executions, err = c.liveInOrder(ctx, ids); err != nil || more {
+			return err
+		}
+		var next timestamp
+		err = c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND due_at > ?`, stamp(c.now))
+		report.Wait = until(c.now, next)
+		return err
+	})
+	if err != nil {
+		return core.ReadyReport{}, err
+	}
+	return report, nil
+}
+
+// readyIDs walks the waiting executions in order and stops when it has enough,
+// so that a long queue costs no more than a short one.
+func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool, err error) {
+	gates, err := c.gates(ctx, false)
+	if err != nil {
+		return nil, false, err
+	}
+	rows, err := c.db.QueryxContext(ctx, c.rebind(`
+		SELECT id, exclusive_task, concurrency_key, max_concurrency FROM executions
+		WHERE `+isReady+` AND due_at <= ?
+		ORDER BY priority DESC, due_at, id`), stamp(c.now))
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var candidate gateRow
+		if err := rows.Scan(&candidate.ID, &candidate.ExclusiveTask, &candidate.ConcurrencyKey, &candidate.MaxConcurrency); err != nil {
+			return nil, false, err
+		}
+		if !gates.open(candidate) {
+			continue
+		}
+		if len(ids) == limit {
+			return ids, true, nil
+		}
+		gates.take(candidate)
+		ids = append(ids, candidate.ID)
+	}
+	return ids, false, rows.Err()
+}
+
+// liveInOrder reads live executions by id and keeps the order of ids.
+func (c conn) liveInOrder(ctx context.Context, ids []string) ([]core.Execution, error) {
+	rows, err := listIn[executionRow](ctx, c, `
+		SELECT `+executionColumns+` FROM executions WHERE id IN (?)`, ids, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]core.Execution, len(rows))
+	for _, r := range rows {
+		byID[r.ID] = r.execution()
+	}
+	ordered := make([]core.Execution, 0, len(ids))
+	for _, id := range ids {
+		if e, ok := byID[id]; ok {
+			ordered = append(ordered, e)
+		}
+	}
+	return ordered, nil
+}

@@ -1,0 +1,152 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// Heartbeat implements core.WorkStore. A lease that has expired and was not
+// reaped yet is extended: nobody else has the work, so going on is best.
+func (s *Store) Heartbeat(ctx context.Context, leases []core.Lease, ttl time.Duration) (core.HeartbeatReport, error) {
+	var report core.HeartbeatReport
+	err := s.write(ctx, "heartbeat", func(ctx context.Context, c conn) error {
+		report = core.HeartbeatReport{}
+		return inBatches(leases, func(batch []core.Lease) error {
+			held, err := c.extend(ctx, batch, c.now.Add(ttl))
+			if err != nil {
+				return err
+			}
+			for _, l := range batch {
+				cancel, ok := held[l.ExecutionID]
+				switch {
+				case !ok:
+					report.Lost = append(report.Lost, l.ExecutionID)
+				case cancel:
+					report.Cancel = append(report.Cancel, l.ExecutionID)
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return core.HeartbeatReport{}, err
+	}
+	return report, nil
+}
+
+// extend returns the executions whose lease was extended, and whether they were
+// asked to end.
+func (c conn) extend(ctx context.Context, leases []core.Lease, until time.Time) (map[string]bool, error) {
+	args := make([]any, 0, 2*len(leases)+1)
+	for _, l := range leases {
+		args = append(args, l.ExecutionID, l.Token)
+	}
+	var rows []struct {
+		ID     string `db:"id"`
+		Cancel bool   `db:"cancel_requested"`
+	}
+	err := c.list(ctx, &rows, `
+		WITH v (held_id, held_token) AS (VALUES `+tuples(len(leases), 2)+`)
+		UPDATE executions SET lease_until = ?
+		FROM v WHERE id = v.held_id AND token = v.held_token AND `+isRunning+`
+		RETURNING id, cancel_requested`, append(args, stamp(until))...)
+	held := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		held[r.ID] = r.Cancel
+	}
+	return held, err
+}
+
+// Finish implements core.WorkStore.
+func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Finished, error) {
+	var finished []core.Finished
+	err := s.write(ctx, "finish", func(ctx context.Context, c conn) error {
+		running, err := c.running(ctx, done)
+		if err != nil {
+			return err
+		}
+		finished = make([]core.Finished, len(done))
+		var settled []core.Execution
+		var logged []core.Completion
+		for i, d := range done {
+			e, ok := running[d.ExecutionID]
+			if !ok || e.Token != d.Token {
+				continue
+			}
+			delete(running, d.ExecutionID) // a lease ends once
+			d.Settle(c.now, &e)
+			finished[i] = core.Finished{Applied: true, Execution: e}
+			settled, logged = append(settled, e), append(logged, d)
+		}
+		if err := c.save(ctx, settled); err != nil {
+			return err
+		}
+		return c.insertLogs(ctx, logged)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return finished, nil
+}
+
+// running reads the executions whose attempts have ended.
+func (c conn) running(ctx context.Context, done []core.Completion) (map[string]core.Execution, error) {
+	ids := make([]string, len(done))
+	for i, d := range done {
+		ids[i] = d.ExecutionID
+	}
+	rows, err := listIn[executionRow](ctx, c, `
+		SELECT `+executionColumns+` FROM executions
+		WHERE id IN (?) AND `+isRunning+c.dialect.lock, ids, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	running := make(map[string]core.Execution, len(rows))
+	for _, r := range rows {
+		running[r.ID] = r.execution()
+	}
+	return running, nil
+}
+
+func (c conn) insertLogs(ctx context.Context, done []core.Completion) error {
+	done = slices.DeleteFunc(done, func(d core.Completion) bool {
+		return len(d.Log.Lines) == 0 && d.Log.Dropped == 0
+	})
+	return inBatches(done, func(batch []core.Completion) error {
+		args := make([]any, 0, 4*len(batch))
+		for _, d := range batch {
+			args = append(args, d.ExecutionID, d.Log.Attempt, document[[]core.LogLine]{d.Log.Lines}, d.Log.Dropped)
+		}
+		_, err := c.exec(ctx, `
+			INSERT INTO execution_logs (execution_id, attempt, lines, dropped)
+			VALUES `+tuples(len(batch), 4), args...)
+		return err
+	})
+}
+
+// Reap implements core.WorkStore.
+func (s *Store) Reap(ctx context.Context, limit int, settle func(now time.Time, e *core.Execution)) ([]core.Execution, error) {
+	var reaped []core.Execution
+	err := s.write(ctx, "reap", func(ctx context.Context, c conn) error {
+		var rows []executionRow
+		err := c.list(ctx, &rows, `
+			SELECT `+executionColumns+` FROM executions
+			WHERE `+isRunning+` AND lease_until < ?
+			ORDER BY lease_until LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
+		if err != nil {
+			return err
+		}
+		reaped = executionsOf(rows)
+		for i := range reaped {
+			settle(c.now, &reaped[i])
+		}
+		return c.save(ctx, reaped)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return reaped, nil
+}

@@ -1,0 +1,22 @@
+// Package migrations holds the database schema as numbered SQL files. A file
+// that has been released never changes; a new one follows it.
+package migrations
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed sqlite/*.sql
+var files embed.FS
+
+// SQLite returns the migrations of the embedded database, in goose's format.
+func SQLite() fs.FS { return sub("sqlite") }
+
+func sub(dir string) fs.FS {
+	tree, err := fs.Sub(files, dir)
+	if err != nil { // only an invalid path can fail, and ours are constants
+		panic(err)
+	}
+	return tree
+}

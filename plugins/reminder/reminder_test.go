@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/sdk"
+	"github.com/nexuscore/scheduler/sdk/sdktest"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+func TestRemindNotifiesOnce(t *testing.T) {
+	before := time.Now().Add(-time.Second)
+	result := sdktest.Run(t, plugin(), sdktest.Case{
+		Data: json.RawMessage(`{"channelId": "channel-uuid", "message": "Time to start streaming!", "notifyVia": ["discord", "email"]}`),
+	})
+	var got report
+	result.Decode(t, &got)
+
+	require.Equal(t, []sdk.Notification{{
+		ChannelID: "channel-uuid", Message: "Time to start streaming!", Via: []string{"discord", "email"},
+	}}, result.Notifications)
+	require.True(t, got.Notified)
+	require.Equal(t, "channel-uuid", got.ChannelID)
+	require.Equal(t, []string{"discord", "email"}, got.Via)
+	require.Equal(t, "notification-1", got.ID)
+	require.WithinRange(t, got.At, before, time.Now().Add(time.Second))
+}
+
+func TestRemindGoesToDiscordUnlessToldOtherwise(t *testing.T) {
+	result := sdktest.Run(t, plugin(), sdktest.Case{Data: map[string]string{"channelId": "c", "message": "m"}})
+	result.RequireOK(t)
+	require.Equal(t, []string{"discord"}, result.Notifications[0].Via)
+
+	// The schema tells readers the same default.
+	var schema struct {
+		Properties struct {
+			NotifyVia struct{ Default []string } `json:"notifyVia"`
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(dataSchema), &schema))
+	require.Equal(t, defaultVia, schema.Properties.NotifyVia.Default)
+}
+
+func TestRemindReportsTheRoutesThatWereUsed(t *testing.T) {
+	result := sdktest.Run(t, plugin(), sdktest.Case{
+		Data: map[string]any{"channelId": "c", "message": "m", "notifyVia": []string{"email"}},
+		Via:  []string{"log"},
+	})
+	var got report
+	result.Decode(t, &got)
+	require.Equal(t, []string{"log"}, got.Via)
+}
+
+func TestRemindFailsAsTheNotificationDid(t *testing.T) {
+	data := map[string]string{"channelId": "c", "message": "m"}
+	tests := map[string]struct {
+		err   error
+		kind  wire.ErrorKind
+		after int64
+	}{
+		"retryable":   {errors.New("down"), wire.Retryable, 0},
+		"permanent":   {sdk.Permanent(errors.New("no such channel")), wire.Permanent, 0},
+		"retry after": {sdk.RetryAfter(7*time.Second, errors.New("slow down")), wire.Retryable, 7000},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			failure := sdktest.Run(t, plugin(), sdktest.Case{Data: data, NotifyError: test.err}).RequireFailure(t, test.kind)
+			require.Equal(t, test.after, failure.RetryAfterMS)
+			require.Equal(t, "notify: "+test.err.Error(), failure.Message)
+		})
+	}
+}
+
+func TestRemindRefusesUnknownData(t *testing.T) {
+	result := sdktest.Run(t, plugin(), sdktest.Case{Data: map[string]string{"channelID": "c", "text": "m"}})
+	result.RequireFailure(t, wire.Permanent)
+	require.Empty(t, result.Notifications)
+}

@@ -1,0 +1,61 @@
+// Package sdk is what the author of a task type imports. A task type is a
+// plugin: a small program with one handler, which the scheduler runs once for
+// every attempt, in a sandbox, under limits.
+//
+//	package main
+//
+//	import "github.com/nexuscore/scheduler/sdk"
+//
+//	type input struct {
+//		Name string `json:"name"`
+//	}
+//
+//	func init() {
+//		sdk.Register(sdk.Plugin{
+//			Name:    "greeter",
+//			Version: "1.0.0",
+//			Handle:  greet,
+//		})
+//	}
+//
+//	func main() { sdk.Main() }
+//
+//	func greet(c *sdk.Context) (any, error) {
+//		var in input
+//		if err := c.Bind(&in); err != nil {
+//			return nil, err
+//		}
+//		c.Log.Info("greeting", "name", in.Name)
+//		return map[string]string{"greeting": "hello " + in.Name}, nil
+//	}
+//
+// Build it with the standard Go toolchain:
+//
+//	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o greeter.wasm .
+//
+// Register belongs in init, because a WebAssembly module built this way never
+// runs main.
+//
+// # What a run may rely on
+//
+// Every run starts from the state right after the program's init functions:
+// package variables that an earlier run changed are back at their first value,
+// and goroutines of an earlier run are gone. What must outlive a run belongs in
+// the handler's answer or behind an operation of the Context.
+//
+// There are no files, no environment, no sockets. The clock and
+// crypto/rand are real. What the handler may do beyond computing, it asks for in
+// Plugin.Capabilities, and the operator grants it.
+//
+// An attempt may be run again after it had its effect (a crash, a lost lease).
+// Effects through the Context carry an idempotency key that is the same for all
+// attempts; to outside systems of your own, pass Execution.IdempotencyKey.
+//
+// # How a run ends
+//
+// A nil error ends the execution as succeeded with the returned value as its
+// result. Any other error fails the attempt, and the task's retry policy
+// decides; Permanent forbids another attempt, RetryAfter says when it makes
+// sense. A panic ends the run at once as PLUGIN_TRAP. A run that lasts beyond
+// its deadline is ended wherever it is.
+package sdk

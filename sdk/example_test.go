@@ -1,0 +1,74 @@
+package sdk_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nexuscore/scheduler/sdk"
+	"github.com/nexuscore/scheduler/sdk/sdktest"
+)
+
+// A whole plugin is a declaration and a handler. In a program of its own,
+// Register belongs in init and Main in main.
+func Example() {
+	type input struct {
+		Name string `json:"name"`
+	}
+	greeter := sdk.Plugin{
+		Name:       "greeter",
+		Version:    "1.0.0",
+		DataSchema: `{"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}`,
+		Handle: func(c *sdk.Context) (any, error) {
+			var in input
+			if err := c.Bind(&in); err != nil {
+				return nil, err
+			}
+			c.Log.Info("greeting", "name", in.Name)
+			return map[string]string{"greeting": "hello " + in.Name}, nil
+		},
+	}
+	t := new(testing.T) // a test has its own
+	result := sdktest.Run(t, greeter, sdktest.Case{Data: input{Name: "Ada"}})
+	fmt.Println(string(result.Value))
+	fmt.Println(result.Logs[0].Message, result.Logs[0].Fields["name"])
+	// Output:
+	// {"greeting":"hello Ada"}
+	// greeting Ada
+}
+
+// Another attempt would meet the same error again.
+func ExamplePermanent() {
+	err := sdk.Permanent(errors.New("no such channel"))
+	fmt.Println(err, sdk.IsPermanent(err))
+	// Output: no such channel true
+}
+
+// The other side said when to come back.
+func ExampleRetryAfter() {
+	p := sdk.Plugin{Name: "p", Version: "1.0.0", Handle: func(*sdk.Context) (any, error) {
+		return nil, sdk.RetryAfter(30*time.Second, errors.New("too many requests"))
+	}}
+	failure := sdktest.Run(&testing.T{}, p, sdktest.Case{}).Failure
+	fmt.Println(failure.Kind, failure.Message, failure.RetryAfterMS)
+	// Output: retryable too many requests 30000
+}
+
+// A notification goes out through the host, with an idempotency key that later
+// attempts repeat.
+func ExampleContext_Notify() {
+	p := sdk.Plugin{
+		Name: "p", Version: "1.0.0", Capabilities: []sdk.Capability{sdk.CapabilityNotify},
+		Handle: func(c *sdk.Context) (any, error) {
+			receipt, err := c.Notify(sdk.Notification{ChannelID: "c1", Message: "We are live", Via: []string{"discord"}})
+			if err != nil {
+				return nil, err
+			}
+			return receipt.Via, nil
+		},
+	}
+	result := sdktest.Run(&testing.T{}, p, sdktest.Case{})
+	fmt.Println(string(result.Value), result.Notifications[0].Message)
+	// Output: ["discord"] We are live
+}

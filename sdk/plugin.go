@@ -1,0 +1,93 @@
+package sdk
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// Plugin declares a task type: what it is called, what it needs and what it
+// does. The zero values of the optional fields ask for nothing.
+type Plugin struct {
+	Name    string // lower-case letters, digits, - and _
+	Version string // semantic version, for example 1.2.0
+	Summary string // one line for people
+
+	// Capabilities lists what Handle will use. A plugin that asks for more than
+	// its operator granted is not loaded.
+	Capabilities []Capability
+
+	// DataSchema is the JSON Schema (draft 2020-12) that a task's data must
+	// satisfy. It is checked when the task is written. Empty accepts any data.
+	// References to other documents are refused.
+	DataSchema string
+
+	// ConfigSchema is the JSON Schema of the plugin's config in plugins.yaml.
+	// Empty means that the plugin takes no config.
+	ConfigSchema string
+
+	// Handle does the work of one attempt.
+	Handle Handler
+}
+
+// Handler does the work of one attempt. Its first result, rendered as JSON, is
+// the execution's result; nil stands for null. The package comment says what
+// the error means. The context is valid until Handler returns.
+type Handler func(c *Context) (any, error)
+
+// Capability names something a plugin can be allowed to do.
+type Capability string
+
+// The capabilities. Logging and reading the own config need none.
+const (
+	CapabilityNotify Capability = "notify" // Context.Notify
+)
+
+// registered is the program's one plugin. It is the only mutable package
+// variable: the entry points that the host calls have no other way to find it.
+var registered *Plugin
+
+// Register makes p the plugin of this program. Call it once, from init. It
+// panics when p has no name, version or handler, or when it is called twice: a
+// plugin that is declared wrongly does not load, and this text is the reason
+// shown.
+func Register(p Plugin) {
+	if registered != nil {
+		panic(fmt.Sprintf("sdk: plugin %q is registered already; a program has one plugin", registered.Name))
+	}
+	if err := p.check(); err != nil {
+		panic("sdk: " + err.Error())
+	}
+	registered = &p
+}
+
+// Manifest returns what the plugin says about itself to the host.
+func (p *Plugin) Manifest() wire.Manifest {
+	m := wire.Manifest{
+		ABI: wire.ABI, Name: p.Name, Version: p.Version, Summary: p.Summary,
+		DataSchema: json.RawMessage(p.DataSchema), ConfigSchema: json.RawMessage(p.ConfigSchema),
+	}
+	for _, c := range p.Capabilities {
+		m.Capabilities = append(m.Capabilities, string(c))
+	}
+	return m
+}
+
+// check finds what the host could only report as a malformed manifest.
+func (p *Plugin) check() error {
+	switch {
+	case p.Name == "":
+		return errors.New("the plugin has no Name")
+	case p.Version == "":
+		return fmt.Errorf("plugin %q has no Version", p.Name)
+	case p.Handle == nil:
+		return fmt.Errorf("plugin %q has no Handle", p.Name)
+	case p.DataSchema != "" && !json.Valid([]byte(p.DataSchema)):
+		return fmt.Errorf("plugin %q: DataSchema is not valid JSON", p.Name)
+	case p.ConfigSchema != "" && !json.Valid([]byte(p.ConfigSchema)):
+		return fmt.Errorf("plugin %q: ConfigSchema is not valid JSON", p.Name)
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package sdktest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/nexuscore/scheduler/sdk"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// fakeHost answers operations and records them.
+type fakeHost struct {
+	plugin      sdk.Plugin
+	config      json.RawMessage
+	notifyError error
+	via         []string
+
+	mu   sync.Mutex
+	logs []wire.LogLine
+	sent []sdk.Notification
+}
+
+// Call implements sdk.Caller.
+func (h *fakeHost) Call(op string, in []byte) ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	value, err := h.perform(op, in)
+	if err != nil {
+		return wire.Encode(wire.Reply{Error: failureOf(err)}, nil)
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Encode(wire.Reply{Value: raw}, nil)
+}
+
+func (h *fakeHost) perform(op string, in []byte) (any, error) {
+	switch op {
+	case wire.OpLog:
+		var line wire.LogLine
+		if _, err := wire.Decode(in, &line); err != nil {
+			return nil, err
+		}
+		h.logs = append(h.logs, line)
+		return nil, nil
+	case wire.OpConfig:
+		return h.config, nil
+	case wire.OpNotify:
+		return h.notify(in)
+	}
+	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %q", op)}
+}
+
+func (h *fakeHost) notify(in []byte) (any, error) {
+	if !slices.Contains(h.plugin.Capabilities, sdk.CapabilityNotify) {
+		return nil, &wire.Error{Kind: wire.Denied, Message: `operation "notify" is not granted; add sdk.CapabilityNotify to the plugin's Capabilities`}
+	}
+	var n sdk.Notification
+	if _, err := wire.Decode(in, &n); err != nil {
+		return nil, err
+	}
+	h.sent = append(h.sent, n)
+	if h.notifyError != nil {
+		return nil, h.notifyError
+	}
+	via := h.via
+	if via == nil {
+		via = n.Via
+	}
+	return sdk.Receipt{ID: fmt.Sprintf("notification-%d", len(h.sent)), Via: via}, nil
+}
+
+// failureOf renders an error as a host would. Marks of the sdk are read by
+// letting the sdk itself render them.
+func failureOf(err error) *wire.Error {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return e
+	}
+	fail := sdk.Plugin{Name: "error", Version: "1.0.0", Handle: func(*sdk.Context) (any, error) { return nil, err }}
+	request, encodeErr := wire.Encode(wire.Request{ABI: wire.ABI}, nil)
+	var response wire.Response
+	if _, decodeErr := wire.Decode(sdk.Serve(&fail, request, nil), &response); encodeErr != nil || decodeErr != nil {
+		return &wire.Error{Kind: wire.Retryable, Message: err.Error()}
+	}
+	return response.Error
+}

@@ -1,0 +1,98 @@
+// Package sdktest runs a plugin's handler in an ordinary unit test: natively,
+// without the scheduler, against a fake host that records what the handler
+// asks for.
+//
+//	result := sdktest.Run(t, plugin(), sdktest.Case{Data: map[string]any{"channelId": "c1"}})
+//	result.RequireOK(t)
+//
+// Requests and answers pass through the same frames as in the scheduler, so what
+// JSON cannot carry fails here too. What the sandbox adds (limits, clean state,
+// no files) is not there.
+package sdktest
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/nexuscore/scheduler/sdk"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// Case is one attempt to run. Its zero value runs attempt 1 of 1 with the data
+// {} and no config.
+type Case struct {
+	Data   any // task data, rendered as JSON; a json.RawMessage is taken as it is
+	Config any // the plugin's config, likewise
+
+	// Execution overrides what the handler is told about the attempt. Empty
+	// fields get values fit for a test.
+	Execution sdk.Execution
+
+	// NotifyError fails every notification. It may be marked with sdk.Permanent
+	// or sdk.RetryAfter.
+	NotifyError error
+
+	// Via is the routes that the receipt of a notification names. Defaults to
+	// those that were asked for.
+	Via []string
+}
+
+// Run runs the plugin's handler once and returns what came of it. Only
+// capabilities that the plugin declares are granted. A panic of the handler is
+// the test's.
+func Run(t testing.TB, p sdk.Plugin, c Case) Result {
+	t.Helper()
+	request, err := wire.Encode(wire.Request{
+		ABI: wire.ABI, ContentType: wire.ContentJSON, Execution: complete(c.Execution, p.Name),
+	}, render(t, c.Data))
+	if err != nil {
+		t.Fatalf("sdktest: %v", err)
+	}
+	host := &fakeHost{plugin: p, config: render(t, c.Config), notifyError: c.NotifyError, via: c.Via}
+	var response wire.Response
+	value, err := wire.Decode(sdk.Serve(&p, request, host), &response)
+	if err != nil {
+		t.Fatalf("sdktest: read response: %v", err)
+	}
+	return Result{Value: value, Failure: response.Error, Logs: host.logs, Notifications: host.sent}
+}
+
+// complete fills what a test does not care about.
+func complete(e sdk.Execution, name string) sdk.Execution {
+	for _, s := range []struct {
+		field *string
+		value string
+	}{
+		{&e.ID, "execution-1"}, {&e.TaskID, "task-1"}, {&e.TaskName, "Task"}, {&e.Type, name}, {&e.Trigger, "manual"},
+	} {
+		if *s.field == "" {
+			*s.field = s.value
+		}
+	}
+	if e.IdempotencyKey == "" {
+		e.IdempotencyKey = e.ID
+	}
+	e.Attempt = max(e.Attempt, 1)
+	e.MaxAttempts = max(e.MaxAttempts, e.Attempt)
+	e.Token = max(e.Token, 1)
+	if e.NominalTime.IsZero() {
+		e.NominalTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	}
+	return e
+}
+
+func render(t testing.TB, v any) json.RawMessage {
+	t.Helper()
+	switch v := v.(type) {
+	case nil:
+		return json.RawMessage("{}")
+	case json.RawMessage:
+		return v
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatalf("sdktest: %v", err)
+	}
+	return b
+}

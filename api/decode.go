@@ -66,14 +66,9 @@ func explain(err error) (jsontext.Pointer, string) {
 	case errors.Is(err, json.ErrUnknownName):
 		return e.JSONPointer, "is not a known field"
 	}
-	problem := "cannot be a " + kindName(e.JSONKind)
-	if e.Err != nil {
-		problem += ": " + e.Err.Error()
-	} else if e.GoType != nil {
+	problem := "is " + kindName(e.JSONKind)
+	if e.GoType != nil {
 		problem += "; expected " + typeWords(e.GoType)
-	}
-	if e.JSONPointer == "" {
-		return "", problem
 	}
 	return e.JSONPointer, problem
 }
@@ -83,15 +78,15 @@ func kindName(k jsontext.Kind) string {
 	case 'n':
 		return "null"
 	case 't', 'f':
-		return "boolean"
+		return "a boolean"
 	case '"':
-		return "string"
+		return "not such a string"
 	case '0':
-		return "number like this"
+		return "not such a number"
 	case '{':
-		return "object"
+		return "an object"
 	case '[':
-		return "array"
+		return "an array"
 	}
-	return "value like this"
+	return "not usable"
 }

@@ -80,7 +80,7 @@ func TestInvokeReadsTheResponse(t *testing.T) {
 		"permanent": {frame: frame(t, wire.Response{Error: &wire.Error{Kind: wire.Permanent, Message: "m", RetryAfterMS: 5}}, ""),
 			failure: &core.Failure{Code: core.CodeExecutionFailed, Message: "m", Class: core.ClassPermanent}},
 		"unknown kind": {frame: frame(t, wire.Response{Error: &wire.Error{Kind: "odd", Message: "a\x1b[2Jb\xff"}}, ""),
-			failure: &core.Failure{Code: core.CodeExecutionFailed, Message: "a [2Jb", Class: core.ClassRetryable}},
+			failure: &core.Failure{Code: core.CodeExecutionFailed, Message: "a [2Jb\uFFFD", Class: core.ClassRetryable}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -34,7 +34,8 @@ type rawLimits struct {
 
 var digestSyntax = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// check turns the entry into values. The error names the line.
+// check turns the entry into values. The error names the line and quotes no
+// value, since a value may have come from the environment.
 func (r rawEntry) check(at locator, timeout time.Duration) (entry, error) {
 	e := entry{
 		taskType: r.Type, runtime: r.Runtime, source: r.Source, sha256: strings.ToLower(r.SHA256), grants: r.Grants,
@@ -78,10 +79,10 @@ func (l rawLimits) apply(at locator, e *entry) error {
 		}
 		size, err := ParseSize(s.text)
 		if err != nil {
-			return at.error("limits."+s.name, fmt.Sprintf("%q is %v", s.text, err))
+			return at.error("limits."+s.name, "is "+err.Error())
 		}
 		if size > s.max {
-			return at.error("limits."+s.name, fmt.Sprintf("%s is more than the most that can be set, %s", s.text, s.max))
+			return at.error("limits."+s.name, fmt.Sprintf("is more than the most that can be set, %s", s.max))
 		}
 		*s.into = size
 	}
@@ -101,7 +102,7 @@ func (l rawLimits) durations(at locator, e *entry) error {
 		}
 		value, err := time.ParseDuration(d.text)
 		if err != nil || value < time.Millisecond || value > maxTimeout {
-			return at.error("limits."+d.name, fmt.Sprintf("%q is not a duration between 1ms and %v, for example 30s", d.text, maxTimeout))
+			return at.error("limits."+d.name, fmt.Sprintf("is not a duration between 1ms and %v, for example 30s", maxTimeout))
 		}
 		*d.into = value
 	}
@@ -119,7 +120,7 @@ func (l rawLimits) counts(at locator, e *entry) error {
 			continue
 		}
 		if *c.value < 1 || *c.value > c.max {
-			return at.error("limits."+c.name, fmt.Sprintf("%d is not between 1 and %d", *c.value, c.max))
+			return at.error("limits."+c.name, fmt.Sprintf("is not between 1 and %d", c.max))
 		}
 		*c.into = *c.value
 	}

@@ -3,6 +3,8 @@ package host_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +35,7 @@ func TestReloadSwitchesToTheNewFile(t *testing.T) {
 func TestReloadOfABrokenFileChangesNothing(t *testing.T) {
 	for name, change := range map[string]func(*testing.T, *house){
 		"syntax":         func(t *testing.T, h *house) { h.file(t, "plugins.yaml", "plugins: [") },
-		"missing":        func(t *testing.T, h *house) { h.Host.Plugins(); h.file(t, "good", "bad") },
+		"missing":        func(t *testing.T, h *house) { require.NoError(t, os.Remove(filepath.Join(h.dir, "plugins.yaml"))) },
 		"wrong entry":    func(t *testing.T, h *house) { h.list(t, "limits: {memory: lots}") },
 		"broken program": func(t *testing.T, h *house) { h.file(t, "good", "bad") },
 		"new and broken": func(t *testing.T, h *house) { h.list(t, "", "# more"); addBroken(t, h) },

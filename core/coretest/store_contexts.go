@@ -43,14 +43,17 @@ func givenUp(f *fixture) {
 func (f *fixture) calls(ctx context.Context, sc core.Schedule, task core.Task, running, pending core.Execution) map[string]func() error {
 	page, key := core.Page{Limit: 10}, &core.Idempotency{Key: "k", Fingerprint: "a"}
 	return map[string]func() error{
-		"CreateTask":      func() error { _, err := f.CreateTask(ctx, Task(), key); return err },
-		"Task":            func() error { _, err := f.Task(ctx, task.ID); return err },
-		"UpdateTask":      func() error { _, err := f.UpdateTask(ctx, task.ID, core.AnyVersion, rename("x")); return err },
-		"DeleteTask":      func() error { _, err := f.DeleteTask(ctx, task.ID, core.AnyVersion); return err },
-		"Tasks":           func() error { _, err := f.Tasks(ctx, core.TaskFilter{}, page); return err },
-		"CreateSchedule":  func() error { _, err := f.CreateSchedule(ctx, Schedule(), key); return err },
-		"Schedule":        func() error { _, err := f.Schedule(ctx, sc.ID); return err },
-		"UpdateSchedule":  func() error { _, err := f.UpdateSchedule(ctx, sc.ID, core.AnyVersion, keepSchedule, keepTask); return err },
+		"CreateTask":     func() error { _, err := f.CreateTask(ctx, Task(), key); return err },
+		"Task":           func() error { _, err := f.Task(ctx, task.ID); return err },
+		"UpdateTask":     func() error { _, err := f.UpdateTask(ctx, task.ID, core.AnyVersion, rename("x")); return err },
+		"DeleteTask":     func() error { _, err := f.DeleteTask(ctx, task.ID, core.AnyVersion); return err },
+		"Tasks":          func() error { _, err := f.Tasks(ctx, core.TaskFilter{}, page); return err },
+		"CreateSchedule": func() error { _, err := f.CreateSchedule(ctx, Schedule(), key); return err },
+		"Schedule":       func() error { _, err := f.Schedule(ctx, sc.ID); return err },
+		"UpdateSchedule": func() error {
+			_, err := f.UpdateSchedule(ctx, sc.ID, core.AnyVersion, keepSchedule, keepTask)
+			return err
+		},
 		"DeleteSchedule":  func() error { return f.DeleteSchedule(ctx, sc.ID, core.AnyVersion) },
 		"Schedules":       func() error { _, err := f.Schedules(ctx, page); return err },
 		"PlanDue":         func() error { _, err := f.PlanDue(ctx, 10, planNothing); return err },

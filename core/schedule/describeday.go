@@ -36,7 +36,7 @@ func (c *Cron) describeDays() string {
 		}
 		return byDate + " or " + byWeekday
 	case byDate != "" && byWeekday != "":
-		return byDate + " if it is also " + byWeekday
+		return byDate + " if that is also " + strings.TrimPrefix(byWeekday, "on ")
 	case byDate != "":
 		return byDate
 	case months == "" || counted:

@@ -1,14 +1,14 @@
 package schedule
 
-// MaxSteps bounds the work of one call of [Spec.Next], [Spec.Prev] or
-// [Spec.InWindow]. A step is the look at one rule match, one date, one period of
-// constant offset or one window opening.
+// MaxSteps bounds the work of one call of [Spec.Next], [Spec.Prev],
+// [Spec.InWindow] or [Spec.Never], whatever the schedule: well under a second.
+// A step is the look at one rule match, one year or date, one period of constant
+// offset or one window opening.
 //
-// Where it comes from: the supported years have 84,006 dates. A search visits
-// each at most a few times (once as a date of the rule, once in a run of
-// excluded dates, once as an opening of a window), and a search backwards
-// repeats a forward one no more often than an instant has bits.
-const MaxSteps = 40_000_000
+// A rule alone never comes near it: the supported years are 230 and their dates
+// 84,006. Only windows or calendars that drop one occurrence after another for
+// decades can, and such a search gives up: it reports that there is nothing.
+const MaxSteps = 5_000_000
 
 // meter counts steps, so that a search that would not end is cut off and tests
 // can hold the bound. The zero value is ready.
@@ -19,3 +19,6 @@ func (m *meter) step() bool {
 	m.steps++
 	return m.steps <= MaxSteps
 }
+
+// exhausted reports that a search was cut off, so that its result means nothing.
+func (m *meter) exhausted() bool { return m.steps > MaxSteps }

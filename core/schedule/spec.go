@@ -135,7 +135,7 @@ func (s *Spec) Never() bool {
 	}
 	var m meter
 	_, ok := s.live(s.first-1, &m)
-	return !ok
+	return !ok || m.exhausted()
 }
 
 // InWindow reports whether an execution may start at t: inside a window, when
@@ -158,7 +158,7 @@ func (s *Spec) InWindow(t time.Time) (open bool, nextOpen time.Time) {
 // next finds the live occurrence after the given microsecond and adds jitter.
 func (s *Spec) next(after int64, m *meter) (Occurrence, bool) {
 	p, ok := s.live(after, m)
-	if !ok {
+	if !ok || m.exhausted() {
 		return Occurrence{}, false
 	}
 	return s.finish(p, m), true
@@ -170,7 +170,7 @@ func (s *Spec) prev(before int64, m *meter) (Occurrence, bool) {
 		return Occurrence{}, false
 	}
 	p, ok := s.liveBefore(before, m)
-	if !ok {
+	if !ok || m.exhausted() {
 		return Occurrence{}, false
 	}
 	return s.finish(p, m), true

@@ -22,6 +22,9 @@ type Window struct {
 	Timezone string `json:"timezone"`
 }
 
+// maxWindows keeps the cost of one look at the windows small.
+const maxWindows = 50
+
 // windows are compiled windows; an instant is open when one of them is.
 type windows struct{ list []window }
 
@@ -39,6 +42,9 @@ func compileWindows(s *Spec, c Config) *Error {
 	}
 	if len(c.Windows) == 0 {
 		return nil
+	}
+	if n := len(c.Windows); n > maxWindows {
+		return fail("executionWindows", strconv.Itoa(n)+" windows", "there are more than "+strconv.Itoa(maxWindows), "join windows that touch")
 	}
 	s.windows = new(windows)
 	for i, w := range c.Windows {

@@ -48,14 +48,7 @@ func (p *plugin) Handle(ctx context.Context, request []byte, caller host.Caller)
 // running instance, so Close waits for those left behind; when ctx ends first,
 // it releases nothing and says so.
 func (p *plugin) Close(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		p.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
+	if waitFor(ctx, &p.running) != nil {
 		return errStuck
 	}
 	if err := p.engine.Close(ctx); err != nil {

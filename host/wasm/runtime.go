@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/tetratelabs/wazero"
@@ -33,8 +34,9 @@ type Config struct {
 
 // Runtime loads WebAssembly modules. Load is safe for concurrent use.
 type Runtime struct {
-	cfg   Config
-	cache wazero.CompilationCache
+	cfg       Config
+	cache     wazero.CompilationCache
+	compiling sync.WaitGroup // compilations, also those left behind
 }
 
 // New makes a Runtime. It fails when the cache directory cannot be used, or is
@@ -92,11 +94,14 @@ func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error
 		plugin *plugin
 		err    error
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("compile module: %w", err)
+	}
 	done := make(chan loaded, 1)
-	go func() {
+	r.compiling.Go(func() {
 		p, err := r.compile(ctx, a, m)
 		done <- loaded{p, err}
-	}()
+	})
 	select {
 	case l := <-done:
 		if l.err != nil {
@@ -104,11 +109,11 @@ func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error
 		}
 		return l.plugin, nil
 	case <-ctx.Done():
-		go func() { // the compiler's result is dropped when it comes
+		r.compiling.Go(func() { // the compiler's result is dropped when it comes
 			if l := <-done; l.err == nil {
 				_ = l.plugin.Close(context.WithoutCancel(ctx))
 			}
-		}()
+		})
 		return nil, fmt.Errorf("compile module: %w", context.Cause(ctx))
 	}
 }
@@ -149,12 +154,31 @@ func backstop(limit host.Size) uint32 {
 }
 
 // Close releases the compiled code that is kept in memory. Close all plugins
-// first.
+// first, and load none after. It waits for compilations that were left behind;
+// when ctx ends first, it releases nothing and says so.
 func (r *Runtime) Close(ctx context.Context) error {
+	if err := waitFor(ctx, &r.compiling); err != nil {
+		return fmt.Errorf("close plugin cache: a module is still being compiled: %w", err)
+	}
 	if err := r.cache.Close(ctx); err != nil {
 		return fmt.Errorf("close plugin cache: %w", err)
 	}
 	return nil
+}
+
+// waitFor waits until the group is done, or ctx.
+func waitFor(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 var errStuck = errors.New("a run that was ended is still computing; the plugin is held until it stops")

@@ -10,8 +10,7 @@ import (
 )
 
 // MarkQueued implements core.WorkStore. It returns the ids of both kinds: those
-// marked and those put off. An execution that a fast worker has tried and that
-// waits for its next attempt is not due, and so is not marked.
+// marked and those put off.
 func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]string, error) {
 	var queue []string
 	var put []core.QueueMark
@@ -26,8 +25,8 @@ func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]strin
 	err := s.write(ctx, "mark queued", func(ctx context.Context, c conn) error {
 		ids, err := listIn[string](ctx, c, `
 			UPDATE executions SET status = 'queued'
-			WHERE id IN (?) AND `+isReady+` AND due_at <= ?
-			RETURNING id`, queue, nil, []any{stamp(c.now)})
+			WHERE id IN (?) AND `+isReady+`
+			RETURNING id`, queue)
 		if err != nil {
 			return err
 		}
@@ -92,7 +91,7 @@ func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string
 	}
 	candidates, err := listIn[candidate](ctx, c, `
 		SELECT id, exclusive_task, concurrency_key, max_concurrency, priority, due_at FROM executions
-		WHERE id IN (?) AND `+isWaiting+` AND due_at <= ?`+c.dialect.lock, ids, nil, []any{stamp(c.now)})
+		WHERE id IN (?) AND `+isWaiting+` AND due_at <= ?`+c.dialect.lock, ids, stamp(c.now))
 	if err != nil || len(candidates) == 0 {
 		return nil, nil, err
 	}

@@ -91,14 +91,20 @@ func executionConditions(f core.ExecutionFilter, p core.Page, statuses []string)
 	if f.TaskID != "" {
 		add(`task_id = ?`, f.TaskID)
 	}
+	// A task's executions are few beside those of a type or in a state, which
+	// the planner of SQLite cannot know: an expression keeps it off their indexes.
+	kind, status := `type`, `status`
+	if f.TaskID != "" {
+		kind, status = `type || ''`, `status || ''`
+	}
 	if f.Type != "" {
-		add(`type = ?`, f.Type)
+		add(kind+` = ?`, f.Type)
 	}
 	switch {
 	case len(statuses) == 1:
-		add(`status = ?`, statuses[0])
+		add(status+` = ?`, statuses[0])
 	case len(statuses) > 1:
-		add(`status IN (?)`, statuses)
+		add(status+` IN (?)`, statuses)
 	}
 	if f.Trigger != "" {
 		add(`trigger = ?`, f.Trigger)

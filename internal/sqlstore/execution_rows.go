@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -116,13 +115,4 @@ func idsOf(executions []core.Execution) []string {
 		ids[i] = e.ID
 	}
 	return ids
-}
-
-// until is how long to wait for an instant: 0 when it has come, negative when
-// there is none.
-func until(now time.Time, next timestamp) time.Duration {
-	if next.IsZero() {
-		return -1
-	}
-	return max(0, next.Sub(now))
 }

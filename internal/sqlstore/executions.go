@@ -96,7 +96,7 @@ func (c conn) active(ctx context.Context, taskIDs []string) (map[string]core.Act
 		SELECT task_id,
 			SUM(CASE WHEN status = 'running' THEN 1 ELSE 0 END) AS running,
 			SUM(CASE WHEN status = 'running' THEN 0 ELSE 1 END) AS waiting
-		FROM executions WHERE task_id IN (?) GROUP BY task_id`, taskIDs, nil, nil)
+		FROM executions WHERE task_id IN (?) GROUP BY task_id`, taskIDs)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (c conn) updateLive(ctx context.Context, executions []core.Execution) error
 func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (cancelled []core.Execution, running []string, err error) {
 	rows, err := listIn[executionRow](ctx, c, `
 		SELECT `+executionColumns+` FROM executions
-		WHERE task_id IN (?) AND `+isWaiting+c.dialect.lock, taskIDs, nil, nil)
+		WHERE task_id IN (?) AND `+isWaiting+c.dialect.lock, taskIDs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,6 +110,6 @@ func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (
 	running, err = listIn[string](ctx, c, `
 		UPDATE executions SET cancel_requested = 1
 		WHERE task_id IN (?) AND `+isRunning+`
-		RETURNING id`, taskIDs, nil, nil)
+		RETURNING id`, taskIDs)
 	return cancelled, running, err
 }

@@ -67,14 +67,13 @@ func inBatches[T any](items []T, step func([]T) error) error {
 	return nil
 }
 
-// listIn gathers the rows of a query over many ids. before and after are its
-// arguments around the IN (?) list.
-func listIn[R any](ctx context.Context, c conn, query string, ids []string, before, after []any) ([]R, error) {
+// listIn gathers the rows of a query over many ids. The ids are the first
+// argument of the query, its IN (?); more follow.
+func listIn[R any](ctx context.Context, c conn, query string, ids []string, more ...any) ([]R, error) {
 	var rows []R
 	err := inBatches(ids, func(batch []string) error {
 		var part []R
-		args := append(append(slices.Clone(before), batch), after...)
-		if err := c.list(ctx, &part, query, args...); err != nil {
+		if err := c.list(ctx, &part, query, append([]any{batch}, more...)...); err != nil {
 			return err
 		}
 		rows = append(rows, part...)

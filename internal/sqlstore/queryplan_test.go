@@ -1,12 +1,17 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
@@ -67,86 +72,119 @@ func TestListsOfExecutionsWalkAnIndex(t *testing.T) {
 			plan := queryPlan(t, s, query, args...)
 			require.Contains(t, plan, "task_history USING INDEX "+c.index, plan)
 			require.NotContains(t, plan, "SCAN task_history\n", plan)
-			// The joined arms are sorted: at most one page each. An arm is not.
-			require.LessOrEqual(t, strings.Count(plan, "USE TEMP B-TREE FOR ORDER BY"), 1, plan)
+			// The arms together are sorted, a page each; the table is not.
+			require.NotRegexp(t, `task_history USING [^\n]*\nUSE TEMP B-TREE`, plan)
 		})
 	}
 }
 
-func TestTheEngineWalksIndexes(t *testing.T) {
+// recorder notes the statements that run through it.
+type recorder struct {
+	sqlx.ExtContext
+	statements []statement
+}
+
+type statement struct {
+	query string
+	args  []any
+}
+
+func (r *recorder) note(query string, args []any) {
+	r.statements = append(r.statements, statement{query, args})
+}
+
+func (r *recorder) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
+	r.note(query, args)
+	return r.ExtContext.QueryxContext(ctx, query, args...)
+}
+
+func (r *recorder) QueryRowxContext(ctx context.Context, query string, args ...any) *sqlx.Row {
+	r.note(query, args)
+	return r.ExtContext.QueryRowxContext(ctx, query, args...)
+}
+
+func (r *recorder) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	r.note(query, args)
+	return r.ExtContext.ExecContext(ctx, query, args...)
+}
+
+// Every statement that the engine repeats must cost what it returns, and not
+// what the tables hold. The statements are those the code really sends.
+func TestTheEngineReadsNoWholeTable(t *testing.T) {
 	s := openPlain(t)
-	at := stamp(time.Now())
-	ids := []string{"a", "b"}
-	for name, c := range map[string]struct {
-		query string
-		args  []any
-		want  string
-	}{
-		"due tasks": {
-			`SELECT id FROM tasks WHERE enabled = 1 AND next_run IS NOT NULL AND next_run <= ? ORDER BY next_run LIMIT ?`,
-			[]any{at, 10}, "USING INDEX idx_tasks_next_run (next_run<?)",
+	task, err := s.CreateTask(t.Context(), coretest.DueAt(coretest.Task(), coretest.Epoch()), nil)
+	require.NoError(t, err)
+	e := coretest.Execution(task, func(e *core.Execution) { e.RetryOf = &e.TaskID })
+	_, _, err = s.CreateExecution(t.Context(), e, nil)
+	require.NoError(t, err)
+
+	for name, step := range map[string]func(ctx context.Context, c conn) error{
+		"plan": func(ctx context.Context, c conn) error {
+			decisions, err := c.decideDue(ctx, 10, func(time.Time, core.DueTask) core.Plan { return core.Plan{} })
+			require.Len(t, decisions, 1)
+			_, advanced := c.advance(ctx, decisions)
+			_, waited := c.untilNextTask(ctx)
+			return errors.Join(err, advanced, waited)
 		},
-		"next task": {
-			`SELECT MIN(next_run) FROM tasks WHERE enabled = 1 AND next_run IS NOT NULL`,
-			nil, "USING COVERING INDEX idx_tasks_next_run",
+		"cancel": func(ctx context.Context, c conn) error {
+			_, _, err := c.cancelLive(ctx, []string{task.ID}, "")
+			return err
 		},
-		"ready": {
-			`SELECT id, exclusive_task, concurrency_key, max_concurrency FROM executions WHERE ` + isReady + ` AND due_at <= ? ORDER BY priority DESC, due_at, id`,
-			[]any{at}, "SCAN executions USING INDEX executions_ready_idx\n",
+		"retry": func(ctx context.Context, c conn) error {
+			_, _, err := c.liveRetry(ctx, e.RetryOf)
+			return err
 		},
-		"next ready": {
-			`SELECT MIN(due_at) FROM executions WHERE ` + isReady + ` AND due_at > ?`,
-			[]any{at}, "USING COVERING INDEX executions_due_idx (due_at>?)",
+		"ready": func(ctx context.Context, c conn) error {
+			_, _, err := c.readyIDs(ctx, 10)
+			_, waited := c.untilNextReady(ctx)
+			return errors.Join(err, waited)
 		},
-		"slots of tasks": {
-			`SELECT task_id FROM executions WHERE ` + holdsSlot + ` AND ` + isRunning,
-			nil, "USING COVERING INDEX executions_slots_idx",
+		"claim": func(ctx context.Context, c conn) error {
+			open, _, err := c.sortByGate(ctx, []string{e.ID})
+			require.Len(t, open, 1)
+			_, started := c.start(ctx, open, "node-a", time.Second)
+			_, extended := c.extend(ctx, []core.Lease{{ExecutionID: e.ID}}, c.now)
+			return errors.Join(err, started, extended)
 		},
-		"slots of keys": {
-			`SELECT concurrency_key, COUNT(*) AS held FROM executions WHERE concurrency_key IS NOT NULL AND ` + holdsSlot + ` GROUP BY concurrency_key`,
-			nil, "USING COVERING INDEX executions_slots_idx",
+		"finish": func(ctx context.Context, c conn) error {
+			_, err := c.running(ctx, []core.Completion{{Lease: core.Lease{ExecutionID: e.ID}}})
+			ended := coretest.Execution(task)
+			ended.Dismiss(core.StatusSkipped, "", c.now)
+			return errors.Join(err, c.save(ctx, []core.Execution{ended, e}))
 		},
-		"active": {
-			`SELECT task_id, SUM(CASE WHEN status = 'running' THEN 1 ELSE 0 END) FROM executions WHERE task_id IN (?) GROUP BY task_id`,
-			[]any{ids}, "USING COVERING INDEX executions_task_idx (task_id=?)",
+		"reap": func(ctx context.Context, c conn) error {
+			_, err := c.expired(ctx, 10)
+			return err
 		},
-		"expired leases": {
-			`SELECT id FROM executions WHERE ` + isRunning + ` AND lease_until < ? ORDER BY lease_until LIMIT ?`,
-			[]any{at, 10}, "USING INDEX executions_lease_idx (lease_until<?)",
+		"prune": func(ctx context.Context, c conn) error {
+			_, err := c.pruneHistory(ctx, c.now, 10)
+			_, keys := c.pruneKeys(ctx, c.now, 10)
+			return errors.Join(err, keys)
 		},
-		"claim": {
-			`WITH v (claimed_id, new_token) AS (VALUES (?,?),(?,?)) UPDATE executions SET token = v.new_token FROM v WHERE id = v.claimed_id RETURNING id`,
-			[]any{"a", 1, "b", 2}, "SEARCH executions USING INDEX sqlite_autoindex_executions_1 (id=?)",
-		},
-		"heartbeat": {
-			`WITH v (held_id, held_token) AS (VALUES (?,?),(?,?)) UPDATE executions SET lease_until = ? FROM v WHERE id = v.held_id AND token = v.held_token AND ` + isRunning + ` RETURNING id`,
-			[]any{"a", 1, "b", 2, at}, "SEARCH executions USING INDEX sqlite_autoindex_executions_1 (id=?)",
-		},
-		"retries": {
-			`SELECT id FROM executions WHERE retry_of = ? AND ` + hasRetryOf,
-			[]any{"a"}, "USING INDEX executions_retry_of_key (retry_of=?)",
-		},
-		"retimed tasks": {
-			`SELECT id FROM tasks WHERE schedule_id = ? AND id > ? ORDER BY id LIMIT ?`,
-			[]any{"a", "b", 10}, "USING COVERING INDEX tasks_schedule_idx (schedule_id=? AND id>?)",
-		},
-		"old history": {
-			`SELECT id FROM task_history WHERE created_at < ? AND end_time < ? ORDER BY created_at LIMIT ?`,
-			[]any{at, at, 10}, "USING INDEX task_history_created_idx (created_at<?)",
-		},
-		"old keys": {
-			`SELECT key FROM idempotency_keys WHERE created_at < ? ORDER BY created_at LIMIT ?`,
-			[]any{at, 10}, "USING COVERING INDEX idempotency_keys_created_idx (created_at<?)",
-		},
-		"logs": {
-			`SELECT attempt, lines, dropped FROM execution_logs WHERE execution_id = ? ORDER BY id`,
-			[]any{"a"}, "USING INDEX execution_logs_execution_idx (execution_id=?)",
+		"retime": func(ctx context.Context, c conn) error {
+			return c.retimeTasks(ctx, core.Schedule{}, nil)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := queryPlan(t, s, c.query, c.args...)
-			require.Contains(t, plan, c.want, plan)
-			require.NotContains(t, plan, "TEMP B-TREE", plan)
+			for _, sent := range record(t, s, step) {
+				plan := queryPlan(t, s, sent.query, sent.args...)
+				// Partial indexes hold the few rows that matter, so that walking one is fine.
+				plan = regexp.MustCompile(`SCAN executions USING (COVERING )?INDEX executions_(ready|slots)_idx`).ReplaceAllString(plan, "")
+				require.NotRegexp(t, `SCAN (tasks|executions|task_history|execution_logs|idempotency_keys)`, plan, sent.query)
+				require.NotContains(t, plan, "TEMP B-TREE", sent.query)
+			}
 		})
 	}
+}
+
+// record runs a step and takes it back.
+func record(t *testing.T, s *Store, step func(ctx context.Context, c conn) error) []statement {
+	t.Helper()
+	tx, err := s.writer.BeginTxx(t.Context(), nil)
+	require.NoError(t, err)
+	r := &recorder{ExtContext: tx}
+	require.NoError(t, step(t.Context(), conn{db: r, dialect: s.dialect, now: coretest.Epoch()}))
+	require.NoError(t, tx.Rollback())
+	require.NotEmpty(t, r.statements)
+	return r.statements
 }

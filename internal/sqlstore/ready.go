@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -21,9 +22,7 @@ func (s *Store) Ready(ctx context.Context, limit int) (core.ReadyReport, error) 
 		if report.Executions, err = c.liveInOrder(ctx, ids); err != nil || more {
 			return err
 		}
-		var next timestamp
-		err = c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND due_at > ?`, stamp(c.now))
-		report.Wait = until(c.now, next)
+		report.Wait, err = c.untilNextReady(ctx)
 		return err
 	})
 	if err != nil {
@@ -64,10 +63,18 @@ func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool,
 	return ids, false, rows.Err()
 }
 
+// untilNextReady looks ahead only: what is due and held by a gate does not keep
+// the dispatcher awake, because the gate's opening will wake it.
+func (c conn) untilNextReady(ctx context.Context) (time.Duration, error) {
+	var next timestamp
+	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND due_at > ?`, stamp(c.now))
+	return until(c.now, next), err
+}
+
 // liveInOrder reads live executions by id and keeps the order of ids.
 func (c conn) liveInOrder(ctx context.Context, ids []string) ([]core.Execution, error) {
 	rows, err := listIn[executionRow](ctx, c, `
-		SELECT `+executionColumns+` FROM executions WHERE id IN (?)`, ids, nil, nil)
+		SELECT `+executionColumns+` FROM executions WHERE id IN (?)`, ids)
 	if err != nil {
 		return nil, err
 	}

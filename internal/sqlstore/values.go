@@ -113,3 +113,12 @@ func nullable(s string) any {
 	}
 	return s
 }
+
+// until is how long to wait for an instant: 0 when it has come, negative when
+// there is none.
+func until(now time.Time, next timestamp) time.Duration {
+	if next.IsZero() {
+		return -1
+	}
+	return max(0, next.Sub(now))
+}

@@ -100,7 +100,7 @@ func (c conn) running(ctx context.Context, done []core.Completion) (map[string]c
 	}
 	rows, err := listIn[executionRow](ctx, c, `
 		SELECT `+executionColumns+` FROM executions
-		WHERE id IN (?) AND `+isRunning+c.dialect.lock, ids, nil, nil)
+		WHERE id IN (?) AND `+isRunning+c.dialect.lock, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -131,15 +131,10 @@ func (c conn) insertLogs(ctx context.Context, done []core.Completion) error {
 func (s *Store) Reap(ctx context.Context, limit int, settle func(now time.Time, e *core.Execution)) ([]core.Execution, error) {
 	var reaped []core.Execution
 	err := s.write(ctx, "reap", func(ctx context.Context, c conn) error {
-		var rows []executionRow
-		err := c.list(ctx, &rows, `
-			SELECT `+executionColumns+` FROM executions
-			WHERE `+isRunning+` AND lease_until < ?
-			ORDER BY lease_until LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
-		if err != nil {
+		var err error
+		if reaped, err = c.expired(ctx, limit); err != nil {
 			return err
 		}
-		reaped = executionsOf(rows)
 		for i := range reaped {
 			settle(c.now, &reaped[i])
 		}
@@ -149,4 +144,14 @@ func (s *Store) Reap(ctx context.Context, limit int, settle func(now time.Time, 
 		return nil, err
 	}
 	return reaped, nil
+}
+
+// expired reads the running executions whose lease has run out, oldest first.
+func (c conn) expired(ctx context.Context, limit int) ([]core.Execution, error) {
+	var rows []executionRow
+	err := c.list(ctx, &rows, `
+		SELECT `+executionColumns+` FROM executions
+		WHERE `+isRunning+` AND lease_until < ?
+		ORDER BY lease_until LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
+	return executionsOf(rows), err
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"mime"
 	"strings"
@@ -38,6 +39,9 @@ func checkContentType(c *fiber.Ctx) error {
 }
 
 func decodeJSON(body []byte, v any) error {
+	if first := bytes.TrimLeft(body, " \t\r\n"); len(first) > 0 && first[0] != '{' {
+		return core.Errorf(core.CodeInvalidRequest, "the body is not a JSON object")
+	}
 	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
 	if err == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -163,14 +164,16 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
-// unreachable hides the address, which may have credentials in it.
+// unreachable says what went wrong on the way, without the URL, which may have
+// credentials in it.
 func unreachable(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		if e.Timeout() {
-			return &wire.Error{Kind: wire.Retryable, Message: "the notification service did not answer in time"}
-		}
+	e := &wire.Error{Kind: wire.Retryable, Message: "the notification service cannot be reached"}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		e.Message = "the notification service did not answer in time"
+	} else if cause, ok := errors.AsType[*net.OpError](err); ok {
+		e.Message += ": " + cause.Error()
 	}
-	return &wire.Error{Kind: wire.Retryable, Message: "the notification service cannot be reached"}
+	return e
 }
 
 var _ Notifier = (*HTTPNotifier)(nil)

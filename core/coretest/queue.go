@@ -209,15 +209,16 @@ func queueHammer(f *queueFixture) {
 			if err != nil {
 				return // cancelled when all have come, or out of patience
 			}
-			errs[i] = errors.Join(errs[i], d.Ack(ctx))
+			errs[i] = errors.Join(errs[i], d.Ack(f.Context()))
 			mu.Lock()
 			for _, item := range d.Items {
 				seen[item.ExecutionID] = true
 			}
-			if len(seen) == senders*each {
-				defer cancel()
-			}
+			all := len(seen) == senders*each
 			mu.Unlock()
+			if all {
+				cancel()
+			}
 		}
 	})
 	require.NoError(f, errors.Join(errs...))

@@ -112,7 +112,8 @@ func claimExclusive(f *fixture) {
 	task := f.putTask(Overlap(core.OverlapQueueAll))
 	es := []core.Execution{f.put(task), f.put(task), f.put(task)}
 	f.mark(es...)
-	require.Len(f, f.tryClaim(es...), 1, "in one claim, too")
+	claimed := f.tryClaim(es[2], es[1], es[0])
+	require.Equal(f, []string{es[0].ID}, idsOf(claimed), "in one claim, too; the first in line wins")
 	require.Len(f, f.list(core.ExecutionFilter{TaskID: task.ID, Statuses: []core.Status{core.StatusPending}}, core.Page{Limit: 10}), 2)
 }
 

@@ -41,7 +41,7 @@ func claimOnce(f *fixture) {
 
 func exclusiveHammer(f *fixture) {
 	task := f.putTask(Overlap(core.OverlapQueueAll))
-	es := make([]core.Execution, 15)
+	es := make([]core.Execution, 10)
 	for i := range es {
 		es[i] = f.put(task)
 	}
@@ -49,7 +49,7 @@ func exclusiveHammer(f *fixture) {
 }
 
 func keyHammer(f *fixture) {
-	es := make([]core.Execution, 16)
+	es := make([]core.Execution, 12)
 	for i := range es {
 		es[i] = f.put(f.putTask(Slots("shared", 2)))
 	}

@@ -106,6 +106,7 @@ func (f *fixture) requireAdmitted(t core.Task, want bool) {
 		return
 	}
 	requireCode(f, core.CodeTaskLocked, err)
+	require.ErrorContains(f, err, t.Overlap.Admit(core.Active{Running: 1, Waiting: 1}).Reason)
 	list, err := f.Executions(f.Context(), core.ExecutionFilter{TaskID: t.ID}, core.Page{Limit: 10})
 	require.NoError(f, err)
 	require.NotContains(f, idsOf(list), e.ID)
@@ -152,7 +153,12 @@ func retryDoubleClick(f *fixture) {
 	require.Empty(f, running)
 	requireSameExecution(f, first, second)
 
+	key := &core.Idempotency{Key: "k", Fingerprint: "a"}
+	_, _, err = f.CreateExecution(f.Context(), f.retryOf(failed), key)
+	require.ErrorIs(f, err, core.ErrReplayed)
 	f.settle(f.start(first)[0], failForGood)
+	_, _, err = f.CreateExecution(f.Context(), f.retryOf(failed), key)
+	require.ErrorIs(f, err, core.ErrReplayed, "the key belongs to the earlier retry")
 	third, _, err := f.CreateExecution(f.Context(), f.retryOf(failed), nil)
 	require.NoError(f, err, "the earlier retry has ended")
 	require.NotEqual(f, first.ID, third.ID)

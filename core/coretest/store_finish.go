@@ -17,6 +17,7 @@ func (s storeSuite) finish(t *testing.T) {
 	s.run(t, "each completion of a batch is answered in its place", finishBatch)
 	s.run(t, "a task's whole story is kept", finishStory)
 	s.run(t, "logs are kept attempt by attempt", finishLogs)
+	s.run(t, "an attempt that was handed back and begun anew has one log", finishLogsTwice)
 	s.run(t, "concurrent ends of one attempt are applied once", finishConcurrently)
 	s.run(t, "no completions, no work", finishNothing)
 }
@@ -165,6 +166,20 @@ func finishLogs(f *fixture) {
 	logs, err = f.ExecutionLogs(f.Context(), e.ID)
 	require.NoError(f, err)
 	require.Equal(f, want, logs)
+}
+
+func finishLogsTwice(f *fixture) {
+	log := func(dropped int, message string) core.AttemptLog {
+		return core.AttemptLog{Attempt: 1, Dropped: dropped, Lines: []core.LogLine{{Time: Epoch(), Level: "info", Message: message}}}
+	}
+	e := f.putRunning()
+	f.finishWithLog(e, log(1, "first"), func(now time.Time, e *core.Execution) { e.HandBack(now) })
+	f.finishWithLog(f.start(e)[0], log(2, "second"), succeed)
+	logs, err := f.ExecutionLogs(f.Context(), e.ID)
+	require.NoError(f, err)
+	want := log(3, "first")
+	want.Lines = append(want.Lines, log(0, "second").Lines...)
+	require.Equal(f, []core.AttemptLog{want}, logs)
 }
 
 func (f *fixture) finishWithLog(e core.Execution, log core.AttemptLog, settle func(time.Time, *core.Execution)) {

@@ -20,6 +20,7 @@ func (s storeSuite) plan(t *testing.T) {
 	s.run(t, "a task without a further occurrence is not due any more", planEnds)
 	s.run(t, "the wait leads to the next due task", planWait)
 	s.run(t, "a task that is behind stays due", planBehind)
+	s.run(t, "an occurrence that has a live execution gets no second one", planOccurrenceOnce)
 	s.run(t, "cancel previous ends what is active before", planCancelPrevious)
 }
 
@@ -234,4 +235,18 @@ func planCancelPrevious(f *fixture) {
 	require.True(f, asked.CancelRequested)
 	require.Equal(f, core.StatusPending, f.get(report.Planned[0].ID).Status)
 	requireSameExecution(f, bystander, f.get(bystander.ID))
+}
+
+func planOccurrenceOnce(f *fixture) {
+	task := f.putDueTask(Epoch(), Overlap(core.OverlapAllow))
+	again := func(now time.Time, d core.DueTask) core.Plan {
+		p := planOnce(time.Hour)(now, d)
+		p.NextRun, p.State.NextNominal = d.Task.NextRun, d.Task.Plan.NextNominal // a planner that does not move on
+		return p
+	}
+	require.Len(f, f.planDue(1, again).Planned, 1)
+	report := f.planDue(1, again)
+	require.Equal(f, 1, report.Tasks)
+	require.Empty(f, report.Planned)
+	require.Len(f, f.list(core.ExecutionFilter{TaskID: task.ID}, core.Page{Limit: 10}), 1)
 }

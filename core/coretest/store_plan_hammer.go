@@ -16,7 +16,7 @@ func (s storeSuite) planConcurrently(t *testing.T) {
 	s.run(t, "a task that is changed while it is planned loses neither", planAndUpdate)
 }
 
-const hammerers = 6
+const hammerers = 4
 
 func plannersPlanOnce(f *fixture) {
 	const tasks, occurrences = 10, 4

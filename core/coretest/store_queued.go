@@ -54,7 +54,8 @@ func markDeferred(f *fixture) {
 	pending := f.putFree()
 	retrying := f.settle(f.putRunning(), retryLater)
 	later := Epoch().Add(time.Minute)
-	f.tryMark(core.QueueMark{ID: pending.ID, DeferTo: later}, core.QueueMark{ID: retrying.ID, DeferTo: later})
+	require.ElementsMatch(f, []string{pending.ID, retrying.ID},
+		f.tryMark(core.QueueMark{ID: pending.ID, DeferTo: later}, core.QueueMark{ID: retrying.ID, DeferTo: later}))
 
 	for _, e := range []core.Execution{pending, retrying} {
 		e.DueAt = later

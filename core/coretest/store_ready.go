@@ -14,7 +14,7 @@ func (s storeSuite) ready(t *testing.T) {
 	s.run(t, "the highest priority comes first, then the oldest", readyOrder)
 	s.run(t, "the limit cuts the list and tells that there is more", readyLimit)
 	s.run(t, "the wait leads to the next due execution", readyWait)
-	s.run(t, "an exclusive task has one ready execution, and none while one runs", readyExclusive)
+	s.run(t, "an exclusive task has one ready execution, and none while one is queued or runs", readyExclusive)
 	s.run(t, "executions of a task that allows overlaps are ready together", readyAllow)
 	s.run(t, "a full concurrency key holds back", readyKey)
 	s.run(t, "what a gate holds back does not keep the dispatcher awake", readyGateWait)
@@ -100,6 +100,8 @@ func readyExclusive(f *fixture) {
 	other := f.putFree()
 	require.ElementsMatch(f, []string{first.ID, other.ID}, f.readyIDs())
 
+	f.mark(first)
+	require.Equal(f, []string{other.ID}, f.readyIDs(), "it would wait in the queue, where nobody sees it")
 	running := f.start(first)[0]
 	require.Equal(f, []string{other.ID}, f.readyIDs())
 	f.settle(running, succeed)
@@ -122,6 +124,8 @@ func readyKey(f *fixture) {
 
 	f.settle(running[0], succeed)
 	require.ElementsMatch(f, []string{held.ID, elsewhere.ID, free.ID}, f.readyIDs())
+	second := f.put(f.putTask(shared))
+	require.NotContains(f, f.readyIDs(), second.ID, "one slot is free, and two are ready for it")
 }
 
 func readyGateWait(f *fixture) {

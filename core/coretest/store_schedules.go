@@ -80,6 +80,8 @@ func updateSchedule(f *fixture) {
 		require.Equal(f, want.Timing, got.Timing)
 		require.NotNil(f, got.NextRun)
 		require.Equal(f, now.Add(5*time.Second), *got.NextRun)
+		require.Equal(f, first.Version+1, got.Version, "who computed from the old timing must look again")
+		require.Equal(f, now, got.UpdatedAt)
 	}
 	requireSameTask(f, apart, f.getTask(apart.ID))
 	requireSameTask(f, own, f.getTask(own.ID))

@@ -75,6 +75,7 @@ func updateTask(f *fixture) {
 		require.Equal(f, now, at)
 		requireSameTask(f, old, t)
 		t.Name, t.Labels = "renamed", map[string]string{"team": "y"}
+		t.ID, t.Version, t.CreatedAt, t.UpdatedAt = core.NewID(), 99, now, Epoch() // not the caller's to change
 		return DueAt(t, now.Add(time.Hour)), nil
 	})
 	require.NoError(f, err)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -272,13 +273,13 @@ func TestAStoreThatComesBackLosesNothing(t *testing.T) {
 
 func TestStopDoesNotHangOnADeadStore(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		dead := false
-		e := w.node(taking(time.Second), func(c *engine.Config) { c.Store = deaf{w.store, func() bool { return dead }} })
+		var dead atomic.Bool
+		e := w.node(taking(time.Second), func(c *engine.Config) { c.Store = deaf{w.store, dead.Load} })
 		for range 30 {
 			w.execute(w.task())
 		}
 		time.Sleep(500 * time.Millisecond)
-		dead = true
+		dead.Store(true)
 		begin := time.Now()
 		stop(e, 3*time.Second)
 		require.Less(t, time.Since(begin), 20*time.Second)

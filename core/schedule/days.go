@@ -73,16 +73,22 @@ func (r *dayRule) byDate(first, length int) uint32 {
 }
 
 func (r *dayRule) byWeekday(first, length int) uint32 {
-	var set uint32
-	for d := 1; d <= length; d++ {
-		weekday := (first + d - 1) % 7
-		which := r.dow | r.nth[(d+6)/7]
-		if d+7 > length {
-			which |= r.lastDow
+	set := everyWeek(r.dow, first)
+	set |= everyWeek(r.lastDow, first) &^ allDays(length-7)
+	for n, weekdays := range r.nth {
+		if weekdays != 0 {
+			set |= everyWeek(weekdays, first) & allDays(7*n) &^ allDays(7*n-7)
 		}
-		set |= uint32(which>>weekday&1) << d
 	}
-	return set
+	return set & allDays(length)
+}
+
+// everyWeek gives the days of a month on which a set of weekdays falls, in a
+// month that begins on the weekday first and is long enough.
+func everyWeek(weekdays uint8, first int) uint32 {
+	const everySeventh = 1 | 1<<7 | 1<<14 | 1<<21 | 1<<28
+	week := (uint64(weekdays) | uint64(weekdays)<<7) >> first & 0x7f // bit 0: the 1st
+	return uint32(week * everySeventh << 1)
 }
 
 // nearestWorkday gives the day from Monday to Friday that is nearest to d

@@ -20,15 +20,20 @@ type placeModel struct {
 	loc      *time.Location
 	from, to int64            // minutes since the epoch, far outside what is compared
 	open     []bool           // for each minute from from
-	first    map[int64]int64  // wall-clock minute to the first minute that shows it
-	second   map[int64]bool   // minutes that show a time already shown
+	first    []int64          // for each wall-clock minute from from-1440: the first minute that shows it
+	second   []bool           // for each minute from from: it shows a time already shown
 	zones    []*time.Location // of the windows
 }
 
 const modelMargin = 12 * 1440
 
 func newPlaceModel(c schedule.Config, loc *time.Location, from, to int64) *placeModel {
-	m := &placeModel{config: c, loc: loc, from: from - modelMargin, to: to + modelMargin, first: map[int64]int64{}, second: map[int64]bool{}}
+	m := &placeModel{config: c, loc: loc, from: from - modelMargin, to: to + modelMargin}
+	m.first = make([]int64, m.to-m.from+2*1440)
+	clocks := make([]string, 1440)
+	for i := range clocks {
+		clocks[i] = fmt.Sprintf("%02d:%02d", i/60, i%60)
+	}
 	for _, w := range c.Windows {
 		zone := loc
 		if w.Timezone != "" {
@@ -40,15 +45,14 @@ func newPlaceModel(c schedule.Config, loc *time.Location, from, to int64) *place
 	for minute := m.from; minute < m.to; minute++ {
 		t := time.Unix(minute*60, 0)
 		wall := m.wall(minute)
-		if _, shown := m.first[wall]; shown {
-			m.second[minute] = true
-		} else {
-			m.first[wall] = minute
+		m.second = append(m.second, m.first[wall-m.from+1440] != 0)
+		if m.first[wall-m.from+1440] == 0 {
+			m.first[wall-m.from+1440] = minute
 		}
 		if _, known := free[wall/1440]; !known {
 			free[wall/1440] = m.free(t.In(loc))
 		}
-		m.open = append(m.open, free[wall/1440] && m.inWindow(t))
+		m.open = append(m.open, free[wall/1440] && m.inWindow(t, clocks))
 	}
 	return m
 }
@@ -58,10 +62,10 @@ func (m *placeModel) wall(minute int64) int64 {
 	return minute + int64(off)/60
 }
 
-func (m *placeModel) inWindow(t time.Time) bool {
+func (m *placeModel) inWindow(t time.Time, clocks []string) bool {
 	for i, w := range m.config.Windows {
 		local := t.In(m.zones[i])
-		clock := fmt.Sprintf("%02d:%02d", local.Hour(), local.Minute())
+		clock := clocks[local.Hour()*60+local.Minute()]
 		on := func(d time.Weekday) bool {
 			return len(w.Days) == 0 || slices.Contains(w.Days, strings.ToUpper(d.String()[:3]))
 		}
@@ -138,7 +142,7 @@ func (m *placeModel) moved(nominal []int64) []modelOccurrence {
 		date, _ := time.Parse(time.DateOnly, s.date)
 		shift := target.Unix()/60 - date.Unix()/60
 		for _, n := range byDate[s.date] {
-			if at, ok := m.showing(m.wall(n) + shift); ok && !m.second[n] {
+			if at, ok := m.showing(m.wall(n) + shift); ok && !m.second[n-m.from] {
 				out = append(out, modelOccurrence{n, at})
 			}
 		}
@@ -150,11 +154,11 @@ func (m *placeModel) moved(nominal []int64) []modelOccurrence {
 // showing gives the minute at which the clock first shows a time, or, in a gap,
 // the end of the gap.
 func (m *placeModel) showing(wall int64) (int64, bool) {
-	if at, ok := m.first[wall]; ok {
+	if at := m.first[wall-m.from+1440]; at != 0 {
 		return at, true
 	}
 	for later := wall; later < wall+3*60; later++ {
-		if at, ok := m.first[later]; ok {
+		if at := m.first[later-m.from+1440]; at != 0 {
 			return at, m.config.DST.Gap != schedule.GapSkip
 		}
 	}

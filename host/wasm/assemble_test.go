@@ -59,9 +59,7 @@ func (a assembly) bytes() []byte {
 	first := uint64(len(a.imports))
 	exports := a.exports
 	if exports == nil {
-		exports = []string{
-			export("memory", 2, 0), export("task_abi_v1", 0, first), export("task_alloc", 0, first+1), export("task_handle", 0, first+2),
-		}
+		exports = shifted(first)
 	}
 	types := vector("\x60\x00\x00", "\x60\x01\x7f\x01\x7f", "\x60\x02\x7f\x7f\x01\x7e", "\x60\x04\x7f\x7f\x7f\x7f\x01\x7f", "\x60\x01\x7f\x00")
 	out := []byte("\x00asm\x01\x00\x00\x00")
@@ -76,6 +74,13 @@ func (a assembly) bytes() []byte {
 	out = section(out, 10, vector(body(nil), body(a.alloc), body(a.handle), body(a.extra)))
 	frame := "\x02\x00\x00\x00{}"
 	return section(out, 11, vector("\x00\x41\x00\x0b"+string(uleb(uint64(len(frame))))+frame+""))
+}
+
+// shifted are the usual exports of a module with that many imports.
+func shifted(first uint64) []string {
+	return []string{
+		export("memory", 2, 0), export("task_abi_v1", 0, first), export("task_alloc", 0, first+1), export("task_handle", 0, first+2),
+	}
 }
 
 func section(out []byte, id byte, content []byte) []byte {

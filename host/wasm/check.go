@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
@@ -30,7 +29,13 @@ const (
 	i64 = api.ValueTypeI64
 )
 
-// exports that a module must or may have.
+// signatures of the functions that a module may import from the host module.
+var provided = map[string]signature{
+	importCall: {params: []api.ValueType{i32, i32, i32, i32}, results: []api.ValueType{i32}},
+	importTake: {params: []api.ValueType{i32}},
+}
+
+// wanted are the exports that a module must or may have.
 var wanted = []struct {
 	name      string
 	signature signature
@@ -46,10 +51,10 @@ var wanted = []struct {
 // check refuses a module that could not run, or could take what the limits do
 // not cover. Its errors say what to do.
 func (m *module) check(memory host.Size) error {
-	if err := m.checkExports(); err != nil {
+	if err := m.checkImports(); err != nil {
 		return err
 	}
-	if err := m.checkImports(); err != nil {
+	if err := m.checkExports(); err != nil {
 		return err
 	}
 	if err := m.checkMemory(memory); err != nil {
@@ -70,7 +75,7 @@ func (m *module) checkExports() error {
 		if !ok {
 			return fmt.Errorf("the module does not export the function %s; import the sdk and build with -buildmode=c-shared, or see docs/abi.md", w.name)
 		}
-		if !slices.Equal(got.params, w.signature.params) || !slices.Equal(got.results, w.signature.results) {
+		if !got.equal(w.signature) {
 			return fmt.Errorf("export %s is %s and must be %s; see docs/abi.md", w.name, got, w.signature)
 		}
 	}
@@ -85,12 +90,35 @@ func (m *module) checkImports() error {
 		if i.kind != kindFunction {
 			return fmt.Errorf("the module imports %.64q.%.64q, which is no function; memories, tables and globals must be its own", i.module, i.name)
 		}
+		want, ok := provided[i.name]
 		switch {
-		case i.module == hostModule && (i.name == importCall || i.name == importTake):
-		case i.module == wasi_snapshot_preview1.ModuleName:
+		case i.module == wasi_snapshot_preview1.ModuleName: // checkSystem looks at these
+		case i.module == hostModule && ok:
+			if got, ok := m.signature(i.typeIndex); !ok || !got.equal(want) {
+				return fmt.Errorf("import %s.%s is %s and must be %s; see docs/abi.md", i.module, i.name, got, want)
+			}
 		default:
 			return fmt.Errorf("the module imports %.64q.%.64q, which this host does not have; only %s.%s, %s.%s and %s are there",
 				i.module, i.name, hostModule, importCall, hostModule, importTake, wasi_snapshot_preview1.ModuleName)
+		}
+	}
+	return nil
+}
+
+// checkSystem refuses imports of system functions that the engine does not have:
+// they would only be missed when the module is run.
+func (m *module) checkSystem(have map[string]api.FunctionDefinition) error {
+	for _, i := range m.imports {
+		if i.module != wasi_snapshot_preview1.ModuleName {
+			continue
+		}
+		f, ok := have[i.name]
+		if !ok {
+			return fmt.Errorf("the module imports %s.%.64q, which does not exist; build it for WASI preview 1", i.module, i.name)
+		}
+		want := signature{params: f.ParamTypes(), results: f.ResultTypes()}
+		if got, ok := m.signature(i.typeIndex); !ok || !got.equal(want) {
+			return fmt.Errorf("import %s.%s is %s and must be %s", i.module, i.name, got, want)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -21,10 +20,10 @@ const (
 func instantiateHost(ctx context.Context, engine wazero.Runtime) error {
 	_, err := engine.NewHostModuleBuilder(hostModule).
 		NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(taskCall), []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}).
+		WithGoModuleFunction(api.GoModuleFunc(taskCall), provided[importCall].params, provided[importCall].results).
 		Export(importCall).
 		NewFunctionBuilder().
-		WithGoModuleFunction(api.GoModuleFunc(taskTake), []api.ValueType{i32}, nil).
+		WithGoModuleFunction(api.GoModuleFunc(taskTake), provided[importTake].params, provided[importTake].results).
 		Export(importTake).
 		Instantiate(ctx)
 	return err
@@ -89,5 +88,3 @@ func (o output) Write(p []byte) (int, error) {
 	o.i.caller.Output(o.stream, p)
 	return len(p), nil
 }
-
-func (o output) String() string { return fmt.Sprintf("output(%s)", o.stream) }

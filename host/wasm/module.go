@@ -3,6 +3,7 @@ package wasm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -33,9 +34,14 @@ func (s signature) String() string {
 	return fmt.Sprintf("(%s) -> (%s)", names(s.params), names(s.results))
 }
 
+func (s signature) equal(o signature) bool {
+	return slices.Equal(s.params, o.params) && slices.Equal(s.results, o.results)
+}
+
 type imported struct {
 	module, name string
 	kind         byte
+	typeIndex    uint32 // of a function
 }
 
 type exported struct {
@@ -132,7 +138,8 @@ func (m *module) readImport(r *reader) {
 	i := imported{module: r.name(), name: r.name(), kind: r.byte()}
 	switch i.kind {
 	case kindFunction:
-		m.functions = append(m.functions, r.u32())
+		i.typeIndex = r.u32()
+		m.functions = append(m.functions, i.typeIndex)
 	case kindTable:
 		r.table()
 	case kindMemory:
@@ -155,9 +162,12 @@ func (m *module) function(name string) (signature, bool) {
 	if !ok || e.kind != kindFunction || uint64(e.index) >= uint64(len(m.functions)) {
 		return signature{}, false
 	}
-	index := m.functions[e.index]
-	if uint64(index) >= uint64(len(m.types)) {
+	return m.signature(m.functions[e.index])
+}
+
+func (m *module) signature(typeIndex uint32) (signature, bool) {
+	if uint64(typeIndex) >= uint64(len(m.types)) {
 		return signature{}, false
 	}
-	return m.types[index], true
+	return m.types[typeIndex], true
 }

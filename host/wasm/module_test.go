@@ -43,7 +43,7 @@ func TestLoadRefusesModulesThatCannotRun(t *testing.T) {
 		"empty":      {nil, "not a WebAssembly module"},
 		"text":       {[]byte("#!/bin/sh\n"), "not a WebAssembly module"},
 		"component":  {[]byte("\x00asm\x0d\x00\x01\x00"), "component"},
-		"cut off":    {assembled().bytes()[:40], "malformed module"},
+		"cut off":    {assembled().bytes()[:len(assembled().bytes())-3], "malformed module"},
 		"no exports": {change(func(a *assembly) { a.exports = []string{} }), "does not export the function task_abi_v1"},
 		"a command": {change(func(a *assembly) { a.exports = []string{export("_start", 0, 0)} }),
 			"build it with -buildmode=c-shared"},
@@ -58,7 +58,15 @@ func TestLoadRefusesModulesThatCannotRun(t *testing.T) {
 		"unknown task import": {change(func(a *assembly) { a.imports = []string{importFunction("task", "fly", typeNothing)} }),
 			`imports "task"."fly"`},
 		"wrong import": {change(func(a *assembly) { a.imports = []string{importFunction("task", "call", typeNothing)} }),
-			"task.call"},
+			"import task.call is () -> () and must be (i32, i32, i32, i32) -> (i32)"},
+		"unknown system import": {change(func(a *assembly) {
+			a.imports = []string{importFunction("wasi_snapshot_preview1", "teleport", typeNothing)}
+			a.exports = shifted(1)
+		}), `wasi_snapshot_preview1."teleport", which does not exist`},
+		"wrong system import": {change(func(a *assembly) {
+			a.imports = []string{importFunction("wasi_snapshot_preview1", "sched_yield", typeNothing)}
+			a.exports = shifted(1)
+		}), "sched_yield is () -> () and must be () -> (i32)"},
 		"imported memory": {change(func(a *assembly) { a.imports = []string{name("task") + name("call") + "\x02\x00\x01"} }),
 			"must be its own"},
 		"too much memory": {change(func(a *assembly) { a.memory = []byte{0, 17} }), "needs 1088KiB of memory to start and its limit is 1MiB"},

@@ -24,6 +24,7 @@ type plugin struct {
 	engine    wazero.Runtime
 	compiled  wazero.CompiledModule
 	describes bool
+	later     *sync.WaitGroup // what the Runtime waits for when it closes
 	limits    host.Limits
 	logger    hclog.Logger
 
@@ -46,9 +47,13 @@ func (p *plugin) Handle(ctx context.Context, request []byte, caller host.Caller)
 
 // Close implements host.Plugin. Compiled code cannot be released under a
 // running instance, so Close waits for those left behind; when ctx ends first,
-// it releases nothing and says so.
+// it says so, and the code is released when they stop.
 func (p *plugin) Close(ctx context.Context) error {
 	if waitFor(ctx, &p.running) != nil {
+		p.later.Go(func() {
+			p.running.Wait()
+			_ = p.engine.Close(context.WithoutCancel(ctx)) // nobody is left to be told
+		})
 		return errStuck
 	}
 	if err := p.engine.Close(ctx); err != nil {

@@ -34,9 +34,9 @@ type Config struct {
 
 // Runtime loads WebAssembly modules. Load is safe for concurrent use.
 type Runtime struct {
-	cfg       Config
-	cache     wazero.CompilationCache
-	compiling sync.WaitGroup // compilations, also those left behind
+	cfg   Config
+	cache wazero.CompilationCache
+	busy  sync.WaitGroup // compilations, and closings that had to be left to themselves
 }
 
 // New makes a Runtime. It fails when the cache directory cannot be used, or is
@@ -98,7 +98,7 @@ func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error
 		return nil, fmt.Errorf("compile module: %w", err)
 	}
 	done := make(chan loaded, 1)
-	r.compiling.Go(func() {
+	r.busy.Go(func() {
 		p, err := r.compile(ctx, a, m)
 		done <- loaded{p, err}
 	})
@@ -109,7 +109,7 @@ func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error
 		}
 		return l.plugin, nil
 	case <-ctx.Done():
-		r.compiling.Go(func() { // the compiler's result is dropped when it comes
+		r.busy.Go(func() { // the compiler's result is dropped when it comes
 			if l := <-done; l.err == nil {
 				_ = l.plugin.Close(context.WithoutCancel(ctx))
 			}
@@ -119,12 +119,13 @@ func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error
 }
 
 // compile prepares an engine of the plugin's own. Compiled code comes from the
-// cache, which all engines of the Runtime share.
+// cache, which all engines of the Runtime share. The engine has no memory limit
+// of its own: it would refuse growth before guarded sees it, and a refusal
+// that goes unseen cannot be told from a trap.
 func (r *Runtime) compile(ctx context.Context, a host.Artifact, m *module) (_ *plugin, err error) {
 	cfg := wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithCompilationCache(r.cache).
-		WithMemoryLimitPages(backstop(a.Limits.Memory)).
 		WithCloseOnContextDone(true)
 	engine := wazero.NewRuntimeWithConfig(ctx, cfg)
 	defer func() {
@@ -135,6 +136,9 @@ func (r *Runtime) compile(ctx context.Context, a host.Artifact, m *module) (_ *p
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, engine); err != nil {
 		return nil, fmt.Errorf("prepare engine: %w", err)
 	}
+	if err := m.checkSystem(engine.Module(wasi_snapshot_preview1.ModuleName).ExportedFunctionDefinitions()); err != nil {
+		return nil, err
+	}
 	if err := instantiateHost(ctx, engine); err != nil {
 		return nil, fmt.Errorf("prepare engine: %w", err)
 	}
@@ -142,23 +146,15 @@ func (r *Runtime) compile(ctx context.Context, a host.Artifact, m *module) (_ *p
 	if err != nil {
 		return nil, fmt.Errorf("compile module: %w", err)
 	}
-	return &plugin{engine: engine, compiled: compiled, describes: m.describes(), limits: a.Limits, logger: a.Logger}, nil
-}
-
-// backstop is the engine's own memory limit. The limit that a plugin meets is
-// that of its memory (see guarded), which notices a refused growth; this one
-// holds should a memory ever be made without it.
-func backstop(limit host.Size) uint32 {
-	const all = 1 << 16 // pages that 32 bits can address
-	return uint32(min(2*max(int64(limit)/pageSize, 1), all))
+	return &plugin{engine: engine, compiled: compiled, describes: m.describes(), later: &r.busy, limits: a.Limits, logger: a.Logger}, nil
 }
 
 // Close releases the compiled code that is kept in memory. Close all plugins
-// first, and load none after. It waits for compilations that were left behind;
-// when ctx ends first, it releases nothing and says so.
+// first, and load none after. It waits for compilations and runs that were left
+// behind; when ctx ends first, it releases nothing and says so.
 func (r *Runtime) Close(ctx context.Context) error {
-	if err := waitFor(ctx, &r.compiling); err != nil {
-		return fmt.Errorf("close plugin cache: a module is still being compiled: %w", err)
+	if err := waitFor(ctx, &r.busy); err != nil {
+		return fmt.Errorf("close plugin cache: a module is still in use: %w", err)
 	}
 	if err := r.cache.Close(ctx); err != nil {
 		return fmt.Errorf("close plugin cache: %w", err)

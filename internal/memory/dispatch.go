@@ -53,21 +53,16 @@ func newSelection(l *ledger) *selection {
 	return &selection{ledger: l, tasks: map[string]bool{}, keys: map[string]int{}}
 }
 
-// admits reports whether e has a chance to be claimed beside what runs and what
-// was chosen. Queued executions count for a key: they will take its slots.
+// admits reports whether e has a chance to be claimed beside what runs, what is
+// queued and what was chosen.
 func (s *selection) admits(e *core.Execution) bool {
-	if !s.ledger.open(e) || e.Policy.Overlap.Exclusive() && s.tasks[e.TaskID] {
+	task := s.ledger.dossier(e.TaskID).load
+	if e.Policy.Overlap.Exclusive() && (task.queued+task.running > 0 || s.tasks[e.TaskID]) {
 		return false
 	}
 	key := e.Policy.ConcurrencyKey
-	if key == "" {
-		return true
-	}
-	taken := s.keys[key]
-	if l, ok := s.ledger.byKey[key]; ok {
-		taken += l.queued + l.running
-	}
-	return taken < slots(e)
+	occupied := s.ledger.byKey[key]
+	return key == "" || occupied.queued+occupied.running+s.keys[key] < slots(e)
 }
 
 func (s *selection) add(e *core.Execution) {
@@ -78,11 +73,11 @@ func (s *selection) add(e *core.Execution) {
 // open reports whether the gates of e are open: nothing of its exclusive task
 // runs, and its concurrency key has a free slot.
 func (l *ledger) open(e *core.Execution) bool {
-	if e.Policy.Overlap.Exclusive() && l.active(e.TaskID).Running > 0 {
+	if e.Policy.Overlap.Exclusive() && l.dossier(e.TaskID).load.running > 0 {
 		return false
 	}
-	busy, ok := l.byKey[e.Policy.ConcurrencyKey]
-	return !ok || busy.running < slots(e)
+	key := e.Policy.ConcurrencyKey
+	return key == "" || l.byKey[key].running < slots(e)
 }
 
 // slots is how many executions may share e's concurrency key.

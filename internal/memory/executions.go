@@ -22,9 +22,10 @@ func (s *Store) CreateExecution(ctx context.Context, e core.Execution, key *core
 		return core.Execution{}, nil, err
 	}
 	if earlier != nil {
+		s.requests.remember(key, earlier.ID, now)
 		return cloneExecution(*earlier), nil, core.ErrReplayed
 	}
-	if s.executions.get(e.ID) != nil {
+	if s.executions.get(e.ID) != nil || s.executions.planned(&e) {
 		return core.Execution{}, nil, core.Errorf(core.CodeConflict, "execution %s exists", e.ID)
 	}
 	admission := e.Policy.Overlap.Admit(s.executions.active(e.TaskID))
@@ -163,10 +164,12 @@ func (s *Store) cancelTask(c core.Cancellation, now time.Time) (core.CancelRepor
 	}
 	var report core.CancelReport
 	report.Cancelled, report.Running = s.executions.endActive(t.ID, c.Reason, now)
-	if t.ScheduleType == core.ScheduleOnce && t.NextRun != nil && t.NextRun.After(now) {
-		t.Enabled, t.NextRun, t.Plan.NextNominal = false, nil, nil
-		t.Version, t.UpdatedAt = t.Version+1, now
-		s.tasks.put(t)
+	// Its one occurrence lies ahead: there is nothing to cancel yet, and later
+	// there would be.
+	if t.ScheduleType == core.ScheduleOnce && t.Enabled && t.NextRun != nil && t.NextRun.After(now) {
+		next := t
+		next.Enabled, next.NextRun, next.Plan.NextNominal = false, nil, nil
+		s.tasks.put(successor(t, next, now))
 		report.Disabled = true
 	}
 	return report, nil

@@ -17,7 +17,7 @@ type ledger struct {
 
 	ids    ids                 // of all, for pages
 	byTask map[string]*dossier // task id → its executions
-	byKey  map[string]*load    // concurrency key → who occupies it
+	byKey  map[string]load     // concurrency key → who occupies it
 
 	later  *index[*core.Execution] // pending and retrying, by due time
 	ready  *index[*core.Execution] // those of them that are due, by priority
@@ -29,19 +29,24 @@ type ledger struct {
 
 // dossier is what the ledger knows about one task's executions.
 type dossier struct {
-	ids     ids // live and finished
-	live    ids
-	running int
+	ids  ids // live and finished
+	live ids
+	load load
 }
 
-// load counts the executions that occupy a concurrency key.
+// load counts the executions that occupy a task or a concurrency key.
 type load struct{ queued, running int }
+
+func (l *load) add(by load) {
+	l.queued += by.queued
+	l.running += by.running
+}
 
 func newLedger() *ledger {
 	return &ledger{
 		live: map[string]*core.Execution{}, finished: map[string]*core.Execution{},
 		logs:   map[string][]core.AttemptLog{},
-		byTask: map[string]*dossier{}, byKey: map[string]*load{},
+		byTask: map[string]*dossier{}, byKey: map[string]load{},
 		later: newIndex(byDueAt), ready: newIndex(byPriority),
 		leases: newIndex(byLease), ended: newIndex(byEnd),
 	}
@@ -107,7 +112,6 @@ func (l *ledger) enter(e *core.Execution) {
 		l.occupy(e, load{queued: 1})
 	case core.StatusRunning:
 		l.leases.set(e.ID, e)
-		l.dossier(e.TaskID).running++
 		l.occupy(e, load{running: 1})
 	}
 }
@@ -129,7 +133,6 @@ func (l *ledger) leave(e *core.Execution) {
 		l.occupy(e, load{queued: -1})
 	case core.StatusRunning:
 		l.leases.remove(e.ID)
-		l.dossier(e.TaskID).running--
 		l.occupy(e, load{running: -1})
 	}
 }
@@ -154,21 +157,20 @@ func (l *ledger) dossier(taskID string) *dossier {
 	return d
 }
 
-// occupy changes the load of e's concurrency key; an idle key is forgotten.
+// occupy changes the load of e's task and concurrency key; an idle key is
+// forgotten.
 func (l *ledger) occupy(e *core.Execution, by load) {
+	l.dossier(e.TaskID).load.add(by)
 	key := e.Policy.ConcurrencyKey
 	if key == "" {
 		return
 	}
-	now, ok := l.byKey[key]
-	if !ok {
-		now = &load{}
-		l.byKey[key] = now
-	}
-	now.queued, now.running = now.queued+by.queued, now.running+by.running
-	if *now == (load{}) {
+	occupied := l.byKey[key]
+	if occupied.add(by); occupied == (load{}) {
 		delete(l.byKey, key)
+		return
 	}
+	l.byKey[key] = occupied
 }
 
 // active counts a task's live executions.
@@ -177,7 +179,23 @@ func (l *ledger) active(taskID string) core.Active {
 	if !ok {
 		return core.Active{}
 	}
-	return core.Active{Running: d.running, Waiting: len(d.live.sorted) - d.running}
+	return core.Active{Running: d.load.running, Waiting: len(d.live.sorted) - d.load.running}
+}
+
+// planned reports whether an occurrence of the schedule has a live execution
+// already: one (task, nominal time) becomes one execution, whatever a planner
+// believes.
+func (l *ledger) planned(e *core.Execution) bool {
+	d, ok := l.byTask[e.TaskID]
+	if !ok || e.Trigger != core.TriggerSchedule || e.Status.Final() {
+		return false
+	}
+	for _, id := range d.live.sorted {
+		if other := l.live[id]; other.Trigger == e.Trigger && other.NominalTime.Equal(e.NominalTime) {
+			return true
+		}
+	}
+	return false
 }
 
 // sort moves what has come due from later to ready.

@@ -36,6 +36,9 @@ func (s *Store) apply(t core.Task, p core.Plan, now time.Time, report *core.Plan
 		report.Cancel = append(report.Cancel, running...)
 	}
 	for _, e := range p.Executions {
+		if s.executions.planned(&e) {
+			continue
+		}
 		s.executions.put(cloneExecution(e))
 		report.Planned = append(report.Planned, cloneExecution(e))
 	}

@@ -22,7 +22,9 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-func item(id string) core.QueueItem { return core.QueueItem{ExecutionID: id, Type: "test", Priority: 5} }
+func item(id string) core.QueueItem {
+	return core.QueueItem{ExecutionID: id, Type: "test", Priority: 5}
+}
 
 func TestQueueTakesAnItemOnce(t *testing.T) {
 	q := memory.NewQueue(2)

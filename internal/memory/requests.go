@@ -38,9 +38,10 @@ func (r *requestTable) made(key *core.Idempotency) (string, error) {
 	return known.made, nil
 }
 
-// remember ties a key to what was created for it.
+// remember ties a key to what was created for it. A key that is known keeps its
+// age.
 func (r *requestTable) remember(key *core.Idempotency, id string, now time.Time) {
-	if key == nil {
+	if key == nil || r.rows[key.Key].made == id {
 		return
 	}
 	row := request{fingerprint: key.Fingerprint, made: id, at: now}

@@ -81,12 +81,11 @@ func (s *Store) UpdateSchedule(ctx context.Context, id string, version int64,
 	if err != nil {
 		return core.Schedule{}, err
 	}
-	grown := old.Version + 1
-	sc, err := change(now, old)
+	sc, err := change(now, cloneSchedule(old))
 	if err != nil {
 		return core.Schedule{}, err
 	}
-	sc.ID, sc.Version, sc.UpdatedAt = id, grown, now
+	sc.ID, sc.CreatedAt, sc.Version, sc.UpdatedAt = id, old.CreatedAt, old.Version+1, now
 	retimed, err := s.retimed(sc, now, retime)
 	if err != nil {
 		return core.Schedule{}, err
@@ -108,8 +107,7 @@ func (s *Store) retimed(sc core.Schedule, now time.Time, retime func(time.Time, 
 			return nil, err
 		}
 		// The version grows: whoever computed from the old timing must look again.
-		t.ID, t.Version, t.UpdatedAt = id, old.Version+1, now
-		retimed = append(retimed, cloneTask(t))
+		retimed = append(retimed, cloneTask(successor(*old, t, now)))
 	}
 	return retimed, nil
 }

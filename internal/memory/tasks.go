@@ -52,14 +52,21 @@ func (s *Store) UpdateTask(ctx context.Context, id string, version int64, change
 	if err != nil {
 		return core.Task{}, err
 	}
-	grown := old.Version + 1
-	t, err := change(now, old)
+	t, err := change(now, cloneTask(old))
 	if err != nil {
 		return core.Task{}, err
 	}
-	t.ID, t.Version, t.UpdatedAt = id, grown, now
+	t = successor(old, t, now)
 	s.tasks.put(cloneTask(t))
 	return cloneTask(t), nil
+}
+
+// successor is next as the version after old. What identifies a task is not the
+// caller's to change.
+func successor(old, next core.Task, now time.Time) core.Task {
+	next.ID, next.CreatedAt = old.ID, old.CreatedAt
+	next.Version, next.UpdatedAt = old.Version+1, now
+	return next
 }
 
 // DeleteTask removes a task, ends its waiting executions and asks the running

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -17,19 +18,14 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 	defer s.end()
 
 	claimed := make([]core.Execution, 0, len(ids))
-	for _, id := range ids {
-		row, ok := s.executions.live[id]
-		if !ok || row.Status == core.StatusRunning || row.DueAt.After(now) {
-			continue
-		}
-		e := cloneExecution(*row)
-		if !s.executions.open(row) {
+	for _, e := range s.executions.claimable(ids, now) {
+		if !s.executions.open(&e) {
 			e.Status = core.StatusPending
 			s.executions.put(e)
 			continue
 		}
 		if err := e.Start(owner, s.token+1, now, now.Add(ttl)); err != nil {
-			continue
+			return nil, err // claimable lets only those through that can start
 		}
 		s.token++
 		s.executions.put(cloneExecution(e))
@@ -37,6 +33,24 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 		claimed = append(claimed, e)
 	}
 	return claimed, nil
+}
+
+// claimable returns copies of those that wait and are due, each once. Where
+// they compete for a gate, the first in line gets it, whatever the order of ids.
+func (l *ledger) claimable(ids []string, now time.Time) []core.Execution {
+	var rows []*core.Execution
+	for _, id := range ids {
+		if e, ok := l.live[id]; ok && e.Status != core.StatusRunning && !e.DueAt.After(now) {
+			rows = append(rows, e)
+		}
+	}
+	slices.SortFunc(rows, byPriority)
+	rows = slices.Compact(rows)
+	claimable := make([]core.Execution, len(rows))
+	for i, row := range rows {
+		claimable[i] = cloneExecution(*row)
+	}
+	return claimable
 }
 
 // touch notes that an execution of the task has started. The task may be gone.

@@ -57,11 +57,15 @@ func MigrateSQLite(ctx context.Context, path string, d Direction) (status []Migr
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	return migrate(ctx, db.DB, d)
+	return migrate(ctx, sqliteMigrations, db.DB, d)
 }
 
-func migrate(ctx context.Context, db *sql.DB, d Direction) ([]MigrationStatus, error) {
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, migrations.SQLite(), goose.WithDisableGlobalRegistry(true))
+func sqliteMigrations(db *sql.DB) (*goose.Provider, error) {
+	return goose.NewProvider(goose.DialectSQLite3, db, migrations.SQLite(), goose.WithDisableGlobalRegistry(true))
+}
+
+func migrate(ctx context.Context, provider func(*sql.DB) (*goose.Provider, error), db *sql.DB, d Direction) ([]MigrationStatus, error) {
+	p, err := provider(db)
 	if err != nil {
 		return nil, err
 	}

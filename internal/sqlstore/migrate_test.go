@@ -50,6 +50,31 @@ func TestMigrateRefusesUnknownDirections(t *testing.T) {
 	require.ErrorContains(t, err, `"sideways"`)
 }
 
+// Reports and other services read these tables by these names.
+func TestTheTablesKeepTheirPublishedColumns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scheduler.db")
+	_, err := sqlstore.MigrateSQLite(t.Context(), path, sqlstore.MigrateUp)
+	require.NoError(t, err)
+	for table, columns := range map[string][]string{
+		"tasks": {
+			"id", "name", "type", "schedule_type", "cron_expression", "timezone", "data", "enabled",
+			"next_run", "last_run", "created_at", "updated_at",
+		},
+		"task_history": {
+			"id", "task_id", "status", "start_time", "end_time", "duration", "error", "result", "created_at",
+		},
+		"task_dependencies": {"id", "task_id", "depends_on", "created_at"},
+		"task_locks":        {"id", "task_id", "lock_until", "created_at"},
+	} {
+		var have []string
+		require.NoError(t, rawDB(t, path).Select(&have, `SELECT name FROM pragma_table_info(?)`, table))
+		require.Subset(t, have, columns, table)
+	}
+	require.Subset(t, names(schema(t, path)), []string{
+		"idx_tasks_next_run", "idx_task_history_task_id_start_time", "idx_task_locks_lock_until",
+	})
+}
+
 type object struct {
 	Type string `db:"type"`
 	Name string `db:"name"`

@@ -85,7 +85,7 @@ func openSQLite(ctx context.Context, cfg SQLiteConfig) (*Store, error) {
 
 // prepare migrates and takes over; both need the lock and the pools.
 func (s *Store) prepare(ctx context.Context) error {
-	if _, err := migrate(ctx, s.writer.DB, MigrateUp); err != nil {
+	if _, err := migrate(ctx, sqliteMigrations, s.writer.DB, MigrateUp); err != nil {
 		return err
 	}
 	return s.takeOver(ctx)
@@ -108,7 +108,7 @@ func (s *Store) takeOver(ctx context.Context) error {
 			return err
 		}
 		if running+queued > 0 {
-			s.logger.Info("took over from a process that ended without finishing", "running", running, "queued", queued)
+			s.logger.Info("took over what the last process left", "running", running, "queued", queued)
 		}
 		return nil
 	})

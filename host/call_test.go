@@ -1,0 +1,108 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// broken is a Notifier whose error tells about the inside of the host.
+type brokenNotifier struct{}
+
+func (brokenNotifier) Notify(context.Context, host.Notification) (host.Receipt, error) {
+	return host.Receipt{}, errors.New("dial canary-9")
+}
+
+// logged is a house that writes its log to a buffer.
+func logged(t *testing.T, handle handler, lines ...string) (*house, *bytes.Buffer) {
+	t.Helper()
+	h := newHouse(t)
+	h.runtime.program("good").handle = handle
+	h.list(t, lines...)
+	var log bytes.Buffer
+	h.Host = host.New(host.Config{
+		Path:     filepath.Join(h.dir, "plugins.yaml"),
+		Runtimes: map[string]host.Runtime{"fake": h.runtime},
+		Notifier: brokenNotifier{},
+		Logger:   hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Debug, JSONFormat: true}),
+	})
+	h.load(t)
+	return h, &log
+}
+
+func TestInnerErrorsAreLoggedAndNotShown(t *testing.T) {
+	h, log := logged(t, callOnce(wire.OpNotify, wire.Notification{}), "grants: {notify: true}")
+	_, err := h.invoke(t, "x")
+	f := core.FailureOf(err)
+	require.Equal(t, core.ClassRetryable, f.Class)
+	require.NotContains(t, f.Message, "canary-9")
+	require.NoError(t, h.Close(t.Context()))
+	require.Contains(t, log.String(), "canary-9")
+}
+
+func TestLogLinesReachTheServersLogWithTheirExecution(t *testing.T) {
+	h, log := logged(t, callOnce(wire.OpLog, wire.LogLine{Level: "warn", Message: "needle", Fields: map[string]any{"k": "v"}}))
+	out, err := h.Invoke(t.Context(), core.Invocation{Type: "x", ExecutionID: "e-1", TaskID: "t-1", Attempt: 4})
+	require.NoError(t, err)
+	require.Len(t, out.Logs, 1)
+	require.Equal(t, []any{"warn", "needle", map[string]any{"k": "v"}}, []any{out.Logs[0].Level, out.Logs[0].Message, out.Logs[0].Fields})
+	require.NoError(t, h.Close(t.Context()))
+	for _, line := range strings.Split(log.String(), "\n") {
+		if strings.Contains(line, "needle") {
+			var entry map[string]any
+			require.NoError(t, json.Unmarshal([]byte(line), &entry))
+			require.Equal(t, []any{"debug", "e-1", "t-1", 4.0, "good@1.0.0"},
+				[]any{entry["@level"], entry["execution_id"], entry["task_id"], entry["attempt"], entry["plugin"]})
+			return
+		}
+	}
+	t.Fatal("the line is not in the log")
+}
+
+func TestLogLinesAreMadeFit(t *testing.T) {
+	h := loaded(t, func(ctx context.Context, _ []byte, caller host.Caller) ([]byte, error) {
+		caller.Output(host.Stdout, []byte("a\x1b[31mb\xffc"))
+		caller.Output(host.Stdout, []byte("d\r\n\n"))
+		caller.Output(host.Stderr, bytes.Repeat([]byte("x"), 20<<10))
+		caller.Output(host.Stderr, []byte("\nnext\n"))
+		return wire.Encode(wire.Response{}, nil)
+	})
+	out, err := h.invoke(t, "x")
+	require.NoError(t, err)
+	require.Len(t, out.Logs, 4)
+	require.Equal(t, "a [31mbcd ", out.Logs[0].Message)
+	require.Empty(t, out.Logs[1].Message)
+	require.Len(t, out.Logs[2].Message, 8<<10+len("… (cut)"))
+	require.Equal(t, "next", out.Logs[3].Message)
+}
+
+func TestEmptyLogLinesAreNotFree(t *testing.T) {
+	h := loaded(t, func(_ context.Context, _ []byte, caller host.Caller) ([]byte, error) {
+		caller.Output(host.Stdout, bytes.Repeat([]byte("\n"), 1000))
+		return wire.Encode(wire.Response{}, nil)
+	}, "limits: {logs: 1KiB}")
+	out, err := h.invoke(t, "x")
+	require.NoError(t, err)
+	require.Len(t, out.Logs, 32)
+	require.Equal(t, 968, out.LogsDropped)
+}
+
+func TestMalformedArgumentsArePermanent(t *testing.T) {
+	for _, op := range []string{wire.OpLog, wire.OpNotify} {
+		h := loaded(t, callOnce(op, []int{1}), "grants: {notify: true}")
+		_, err := h.invoke(t, "x")
+		require.Equal(t, core.ClassPermanent, core.FailureOf(err).Class)
+		require.Contains(t, err.Error(), "arguments")
+	}
+}

@@ -31,6 +31,7 @@ const (
 // Where calendars overlap, skip wins. Calendars that move forwards and calendars
 // that move backwards do not go together in one schedule.
 type Calendar struct {
+	// Name is for people; it has no effect here.
 	Name string `json:"name"`
 	// Dates are single dates, "2026-12-25".
 	Dates []string `json:"dates"`

@@ -127,6 +127,7 @@ func TestNeverOutsideTheGap(t *testing.T) {
 	require.False(t, compile(t, c).Never())
 	c.DST.Gap = schedule.GapSkip
 	require.True(t, compile(t, c).Never())
+	require.Contains(t, compile(t, c).Problem().Reason, "the clock of America/New_York jumps over every time")
 	c.DST.Gap, c.Cron = schedule.GapShift, "0 */5 2 8 3 * 2026"
 	require.True(t, compile(t, c).Never())
 

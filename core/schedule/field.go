@@ -111,7 +111,7 @@ func (p fieldParser) cutStep(part string) (body string, step int, err *Error) {
 	case step == 0:
 		return body, 0, p.fail(p.name+" step 0 would never move on", "use a step of 1 or more")
 	case step > p.maxStep():
-		return body, 0, p.fail(p.name+" step "+text+" is out of "+span2(1, p.maxStep()), `to match one value, write just that value`)
+		return body, 0, p.fail(p.name+" step "+text+" is out of "+fromTo(1, p.maxStep()), `to match one value, write just that value`)
 	}
 	return body, step, nil
 }

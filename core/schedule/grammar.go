@@ -51,9 +51,9 @@ func grammarOf(index int) grammar {
 }
 
 // bounds writes the allowed values, for messages.
-func (g grammar) bounds() string { return span2(g.min, g.max) }
+func (g grammar) bounds() string { return fromTo(g.min, g.max) }
 
-func span2(from, to int) string { return strconv.Itoa(from) + "–" + strconv.Itoa(to) }
+func fromTo(from, to int) string { return strconv.Itoa(from) + "–" + strconv.Itoa(to) }
 
 // maxStep is the largest step that still means something: a number in a field
 // must be in the field's range (OCPS 1.0 section 6.2).

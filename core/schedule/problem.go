@@ -51,6 +51,9 @@ func (s *Spec) neverError() *Error {
 	if _, ok := s.rule.next(minMicros-1, &m); ok {
 		return fail("endAt", instant(s.last).Format(time.RFC3339Nano), reason+": no occurrence is between startAt and endAt", "widen the bounds")
 	}
+	if _, ok := s.cron.nextWall(0, &m); ok {
+		return fail("cronExpression", s.cron.expr, reason+": the clock of "+s.loc.String()+" jumps over every time that matches", "choose another hour, or the gap policy shift")
+	}
 	return fail("cronExpression", s.cron.expr, reason+": no date in 1970–2199 matches", "check day of month against month, weekday and year")
 }
 

@@ -25,6 +25,9 @@ func (s *suite) ends() map[string]func(*testing.T) {
 		"endless loop at the deadline": func(t *testing.T) {
 			s.testDeadline(t, roomy, order{Do: "loop"}, 200*time.Millisecond)
 		},
+		"endless recursion at the deadline": func(t *testing.T) {
+			s.testDeadline(t, roomy, order{Do: "recurse", N: 70}, 200*time.Millisecond)
+		},
 		"sleep past the deadline": func(t *testing.T) {
 			s.testDeadline(t, roomy, order{Do: "sleep", N: 60_000}, 200*time.Millisecond)
 		},

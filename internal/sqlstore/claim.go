@@ -63,7 +63,7 @@ func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (ids []string
 func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {
 	var claimed []core.Execution
 	err := s.write(ctx, "claim", func(ctx context.Context, c conn) error {
-		open, held, err := c.sortByGate(ctx, ids)
+		open, held, err := c.sortByGate(ctx, slices.Compact(slices.Sorted(slices.Values(ids)))) // a queue may say a thing twice
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/nexuscore/scheduler/core"
@@ -9,7 +10,7 @@ import (
 
 // Executions implements core.ExecutionStore.
 func (s *Store) Executions(ctx context.Context, f core.ExecutionFilter, p core.Page) ([]core.Execution, error) {
-	query, args := executionsQuery(f, p)
+	query, args := s.dialect.executionsQuery(f, p)
 	if query == "" {
 		return []core.Execution{}, nil
 	}
@@ -23,13 +24,12 @@ func (s *Store) Executions(ctx context.Context, f core.ExecutionFilter, p core.P
 // executionsQuery joins arms that each read one page from the end of one index:
 // an arm for each table, or for each state when the filter names states. So the
 // cost is that of a few pages however long the history is.
-func executionsQuery(f core.ExecutionFilter, p core.Page) (string, []any) {
+func (d dialect) executionsQuery(f core.ExecutionFilter, p core.Page) (string, []any) {
 	var arms []string
 	var args []any
 	add := func(table string, statuses []string) {
 		where, values := executionConditions(f, p, statuses)
-		arms = append(arms, `
-			SELECT * FROM (SELECT `+executionColumns+` FROM `+table+where+` ORDER BY id DESC LIMIT ?)`)
+		arms = append(arms, `SELECT * FROM (`+d.arm(f, table, where)+`)`)
 		args = append(append(args, values...), p.Limit)
 	}
 	live, ended := splitStatuses(f.Statuses)
@@ -45,6 +45,20 @@ func executionsQuery(f core.ExecutionFilter, p core.Page) (string, []any) {
 	return strings.Join(arms, ` UNION ALL `) + ` ORDER BY id DESC LIMIT ?`, append(args, p.Limit)
 }
 
+// arm selects one page of a table. A history that only a time bounds is the one
+// case that has no index in the order of ids: walking back by id until a page
+// is full could mean walking to the beginning. There the ids come from the index
+// of the times, which holds nothing else, and the rows follow.
+func (d dialect) arm(f core.ExecutionFilter, table, where string) string {
+	const page = ` ORDER BY id DESC LIMIT ?`
+	timed := f.From != nil || f.To != nil
+	if table != `task_history` || !timed || f.TaskID != "" || f.Type != "" || len(f.Statuses) > 0 {
+		return `SELECT ` + executionColumns + ` FROM ` + table + where + page
+	}
+	return `SELECT ` + executionColumns + ` FROM task_history
+		WHERE id IN (SELECT id FROM task_history` + d.byCreation + where + page + `)`
+}
+
 // splitStatuses tells which states to look for in which table; nil is all of
 // them, empty is none.
 func splitStatuses(statuses []core.Status) (live, ended []string) {
@@ -52,7 +66,7 @@ func splitStatuses(statuses []core.Status) (live, ended []string) {
 		return nil, nil
 	}
 	live, ended = []string{}, []string{}
-	for _, s := range statuses {
+	for _, s := range slices.Compact(slices.Sorted(slices.Values(statuses))) { // each once: an arm may not come twice
 		if s.Final() {
 			ended = append(ended, string(s))
 		} else {

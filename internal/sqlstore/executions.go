@@ -11,21 +11,21 @@ import (
 
 // CreateExecution implements core.ExecutionStore.
 func (s *Store) CreateExecution(ctx context.Context, e core.Execution, key *core.Idempotency) (core.Execution, []string, error) {
-	made, running, replayed := e, []string(nil), false
-	err := s.write(ctx, "create execution", func(ctx context.Context, c conn) error {
-		earlier, found, err := replay(ctx, c, key, c.execution)
-		if err != nil {
+	var made core.Execution
+	var running []string
+	var replayed bool
+	err := s.write(ctx, "create execution", func(ctx context.Context, c conn) (err error) {
+		if made, replayed, err = replay(ctx, c, key, c.execution); err != nil || replayed {
 			return err
 		}
-		if !found {
-			if earlier, found, err = c.liveRetry(ctx, e.RetryOf); err != nil {
+		if made, replayed, err = c.liveRetry(ctx, e.RetryOf); err != nil {
+			return err
+		}
+		if !replayed {
+			made = e
+			if running, err = c.addExecution(ctx, e); err != nil {
 				return err
 			}
-		}
-		if replayed = found; found {
-			made = earlier
-		} else if running, err = c.addExecution(ctx, e); err != nil {
-			return err
 		}
 		return c.keepKey(ctx, key, made.ID)
 	})

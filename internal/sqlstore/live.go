@@ -74,8 +74,8 @@ func (c conn) updateLive(ctx context.Context, executions []core.Execution) error
 		const columns = 17
 		args := make([]any, 0, len(batch)*columns)
 		for _, e := range batch {
-			args = append(args, e.ID, e.Status, stamp(e.DueAt), stampOf(e.StartTime), stampOf(e.EndTime), e.Duration, e.Attempt,
-				document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin,
+			args = append(args, e.ID, e.Status, stamp(e.DueAt), stampOf(e.StartTime), stampOf(e.EndTime), e.Duration,
+				e.Attempt, document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin,
 				e.Token, e.CancelRequested, stamp(e.LeaseUntil), stamp(e.AttemptStart))
 		}
 		_, err := c.exec(ctx, `
@@ -83,9 +83,9 @@ func (c conn) updateLive(ctx context.Context, executions []core.Execution) error
 				worker, plugin, token, cancel_requested, lease_until, attempt_start) AS (VALUES `+tuples(len(batch), columns)+`)
 			UPDATE executions SET
 				status = v.status, due_at = v.due_at, start_time = v.start_time, end_time = v.end_time,
-				duration = v.duration, attempt = v.attempt, attempts = v.attempts, error = v.error, error_code = v.error_code, result = v.result,
-				worker = v.worker, plugin = v.plugin, token = v.token, cancel_requested = v.cancel_requested,
-				lease_until = v.lease_until, attempt_start = v.attempt_start
+				duration = v.duration, attempt = v.attempt, attempts = v.attempts, error = v.error,
+				error_code = v.error_code, result = v.result, worker = v.worker, plugin = v.plugin, token = v.token,
+				cancel_requested = v.cancel_requested, lease_until = v.lease_until, attempt_start = v.attempt_start
 			FROM v WHERE executions.id = v.id`, args...)
 		return err
 	})

@@ -8,7 +8,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// maxBatch bounds the rows of one statement. With at most 33 columns it stays
+// maxBatch bounds the rows of one statement. With at most 31 columns it stays
 // under SQLite's 32,766 variables and Postgres's 65,535, and it keeps the text
 // of a statement below what a parser notices.
 const maxBatch = 500

@@ -68,13 +68,25 @@ func TestListsOfExecutionsWalkAnIndex(t *testing.T) {
 		"of a task, lately": {core.ExecutionFilter{TaskID: "t", From: &from}, after, "task_history_task_idx (task_id=? AND id<?)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			query, args := executionsQuery(c.filter, c.page)
+			query, args := s.dialect.executionsQuery(c.filter, c.page)
 			plan := queryPlan(t, s, query, args...)
 			require.Contains(t, plan, "task_history USING INDEX "+c.index, plan)
 			require.NotContains(t, plan, "SCAN task_history\n", plan)
 			// The arms together are sorted, a page each; the table is not.
 			require.NotRegexp(t, `task_history USING [^\n]*\nUSE TEMP B-TREE`, plan)
 		})
+	}
+}
+
+// Between two times the ids are sorted, but they come from the index alone.
+func TestListsBetweenTimesReadTheIndexOfTimes(t *testing.T) {
+	s := openPlain(t)
+	from, to := coretest.Epoch(), coretest.Epoch().Add(time.Hour)
+	for _, f := range []core.ExecutionFilter{{From: &from}, {To: &to}, {From: &from, To: &to}} {
+		query, args := s.dialect.executionsQuery(f, core.Page{Limit: 50, After: core.NewID()})
+		plan := queryPlan(t, s, query, args...)
+		require.Contains(t, plan, "USING COVERING INDEX task_history_created_idx (created_at", plan)
+		require.Contains(t, plan, "SEARCH task_history USING INDEX sqlite_autoindex_task_history_1 (id=?)", plan)
 	}
 }
 

@@ -11,16 +11,13 @@ import (
 
 // CreateSchedule implements core.ScheduleStore.
 func (s *Store) CreateSchedule(ctx context.Context, sc core.Schedule, key *core.Idempotency) (core.Schedule, error) {
-	made, replayed := sc, false
-	err := s.write(ctx, "create schedule", func(ctx context.Context, c conn) error {
-		earlier, found, err := replay(ctx, c, key, c.schedule)
-		if err != nil {
+	var made core.Schedule
+	var replayed bool
+	err := s.write(ctx, "create schedule", func(ctx context.Context, c conn) (err error) {
+		if made, replayed, err = replay(ctx, c, key, c.schedule); err != nil || replayed {
 			return err
 		}
-		if replayed = found; found {
-			made = earlier
-			return nil
-		}
+		made = sc
 		if err := c.insertSchedule(ctx, sc); err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ type dialect struct {
 	now        func(ctx context.Context, q sqlx.QueryerContext) (time.Time, error) // the clock that decides what is due
 	lock       string                                                              // suffix: lock the selected rows
 	skipLocked string                                                              // suffix: lock them and leave out those locked by others
+	byCreation string                                                              // suffix of task_history in FROM: walk it by created_at
 	nameHas    string                                                              // condition: tasks.name contains ?, which is in lower case
 	violation  func(error) violation                                               // which constraint an error is about
 }

@@ -12,16 +12,13 @@ import (
 
 // CreateTask implements core.TaskStore.
 func (s *Store) CreateTask(ctx context.Context, t core.Task, key *core.Idempotency) (core.Task, error) {
-	made, replayed := t, false
-	err := s.write(ctx, "create task", func(ctx context.Context, c conn) error {
-		earlier, found, err := replay(ctx, c, key, c.task)
-		if err != nil {
+	var made core.Task
+	var replayed bool
+	err := s.write(ctx, "create task", func(ctx context.Context, c conn) (err error) {
+		if made, replayed, err = replay(ctx, c, key, c.task); err != nil || replayed {
 			return err
 		}
-		if replayed = found; found {
-			made = earlier
-			return nil
-		}
+		made = t
 		if err := c.insertTask(ctx, t); err != nil {
 			return err
 		}

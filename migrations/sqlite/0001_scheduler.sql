@@ -179,7 +179,7 @@ CREATE INDEX task_history_status_idx ON task_history (status, id);
 CREATE INDEX task_history_type_idx ON task_history (type, id);
 
 -- Executions: the history between two instants; Prune: what is oldest.
-CREATE INDEX task_history_created_idx ON task_history (created_at);
+CREATE INDEX task_history_created_idx ON task_history (created_at, id);
 
 -- What plugins logged. An attempt that was handed back runs again under its
 -- number, so the number alone is no key. No foreign key: the execution moves

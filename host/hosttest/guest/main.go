@@ -64,6 +64,7 @@ var acts = map[string]func(*sdk.Context, order) (any, error){
 	"print":     printLines,
 	"loop":      loop,
 	"deadlock":  func(c *sdk.Context, o order) (any, error) { <-make(chan int); return nil, nil },
+	"recurse":   func(c *sdk.Context, o order) (any, error) { return fibonacci(o.N), nil },
 	"sleep":     sleep,
 	"memory":    takeMemory,
 	"call":      callMany,
@@ -100,6 +101,14 @@ func loop(*sdk.Context, order) (any, error) {
 	for {
 		sink++
 	}
+}
+
+// fibonacci takes forever without a loop of its own.
+func fibonacci(n int) int {
+	if n < 2 {
+		return n
+	}
+	return fibonacci(n-1) + fibonacci(n-2)
 }
 
 func sleep(_ *sdk.Context, o order) (any, error) {

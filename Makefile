@@ -28,7 +28,7 @@ test-short: build ## the same without -race
 	go test -short -timeout 10m ./...
 
 bench: build ## measure start, lateness, throughput and memory
-	go test -run '^$$' -bench . -benchtime 3x -timeout 20m ./e2e
+	go test -run "^$$$$" -bench . -benchtime 1x -timeout 20m ./e2e
 	go test -run '^$$' -bench . ./core/... ./host/... ./internal/...
 
 fuzz: ## fuzz each target for 30 s

@@ -31,10 +31,11 @@ const (
 
 // HealthReport is the answer of GET /health.
 type HealthReport struct {
-	Status  HealthState            `json:"status"` // the worst that matters
-	Version string                 `json:"version"`
-	Node    string                 `json:"node"`
-	Checks  map[string]HealthCheck `json:"checks"` // database, redis, queue, executor, services
+	Status      HealthState            `json:"status"` // the worst that matters
+	Version     string                 `json:"version"`
+	Environment string                 `json:"environment"` // NODE_ENV
+	Node        string                 `json:"node"`
+	Checks      map[string]HealthCheck `json:"checks"` // database, redis, queue, executor, services
 }
 
 // HealthCheck is the state of one part.

@@ -75,6 +75,7 @@ type fakePlugin struct {
 	runtime *fakeRuntime
 	program *fakeProgram
 	closed  bool
+	running int
 }
 
 func (p *fakePlugin) Describe(context.Context) ([]byte, error) {
@@ -85,13 +86,26 @@ func (p *fakePlugin) Describe(context.Context) ([]byte, error) {
 }
 
 func (p *fakePlugin) Handle(ctx context.Context, request []byte, caller host.Caller) ([]byte, error) {
-	p.runtime.mu.Lock()
-	closed := p.closed
-	p.runtime.mu.Unlock()
-	if closed {
+	if !p.enter() {
 		return nil, errors.New("run on a closed plugin")
 	}
+	defer p.leave()
 	return p.program.handle(ctx, request, caller)
+}
+
+func (p *fakePlugin) enter() bool {
+	p.runtime.mu.Lock()
+	defer p.runtime.mu.Unlock()
+	if !p.closed {
+		p.running++
+	}
+	return !p.closed
+}
+
+func (p *fakePlugin) leave() {
+	p.runtime.mu.Lock()
+	defer p.runtime.mu.Unlock()
+	p.running--
 }
 
 func (p *fakePlugin) Close(context.Context) error {
@@ -99,6 +113,9 @@ func (p *fakePlugin) Close(context.Context) error {
 	defer p.runtime.mu.Unlock()
 	if p.closed {
 		return errors.New("closed twice")
+	}
+	if p.running > 0 {
+		return errors.New("closed while it runs")
 	}
 	p.closed = true
 	p.runtime.open--

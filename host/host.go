@@ -81,12 +81,16 @@ type Host struct {
 	number   int        // of the newest generation
 	problem  error      // why plugins.yaml as a whole could not be read
 	closed   bool
-	draining sync.WaitGroup
+
+	draining sync.WaitGroup     // replaced generations that still run something
+	patience context.Context    // ends when they may go on no longer
+	hurry    context.CancelFunc // ends patience
 }
 
 // New makes a Host. Nothing is read before Load.
 func New(cfg Config) *Host {
 	h := &Host{cfg: cfg.withDefaults()}
+	h.patience, h.hurry = context.WithCancel(context.Background())
 	h.current.Store(newGeneration(0))
 	return h
 }
@@ -163,10 +167,13 @@ func (h *Host) Close(ctx context.Context) error {
 		return nil
 	}
 	h.closed = true
+	stop := context.AfterFunc(ctx, h.hurry)
+	defer stop()
 	old := h.current.Swap(nil)
 	old.drain(ctx)
 	err := old.close(ctx, h.cfg.Logger)
 	h.draining.Wait()
+	h.hurry()
 	return err
 }
 
@@ -181,7 +188,7 @@ func (h *Host) swap(next *generation) {
 	old := h.current.Swap(next)
 	h.cfg.Logger.Info("plugins loaded", "generation", next.number, "loaded", next.loaded(), "failed", next.failed())
 	h.draining.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), h.cfg.DrainTimeout)
+		ctx, cancel := context.WithTimeout(h.patience, h.cfg.DrainTimeout)
 		defer cancel()
 		old.drain(ctx)
 		if err := old.close(ctx, h.cfg.Logger); err != nil {

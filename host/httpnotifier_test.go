@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -142,16 +143,23 @@ func TestHTTPNotifierGivesUp(t *testing.T) {
 	require.Error(t, err)
 }
 
+// unusedProxy is what the environment of these tests names as a proxy. It is
+// set before anything runs, because net/http reads it once.
+const unusedProxy = "127.0.0.1:1"
+
+func TestMain(m *testing.M) {
+	if err := os.Setenv("HTTP_PROXY", "http://"+unusedProxy); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // A proxy would be asked for any host but a local one, so the host is one that
 // does not exist.
 func TestHTTPNotifierUsesNoProxy(t *testing.T) {
-	asked := false
-	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
-	defer proxy.Close()
-	t.Setenv("HTTP_PROXY", proxy.URL)
 	_, err := notifier(t, "http://notification.invalid").Notify(t.Context(), notification())
 	require.Error(t, err)
-	require.False(t, asked)
+	require.NotContains(t, err.Error(), unusedProxy)
 }
 
 func TestLogNotifierSaysSo(t *testing.T) {

@@ -122,6 +122,22 @@ func TestCloseCancelsWhatDoesNotFinish(t *testing.T) {
 	require.Empty(t, h.Plugins())
 }
 
+func TestCloseCancelsWhatAReplacedGenerationRuns(t *testing.T) {
+	started := make(chan struct{}, 1)
+	h := loaded(t, untilEnd(started))
+	result := make(chan error)
+	go func() {
+		_, err := h.Invoke(context.Background(), core.Invocation{Type: "x"})
+		result <- err
+	}()
+	<-started
+	require.NoError(t, h.Reload(t.Context()))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	go func() { _ = h.Close(ctx) }()
+	require.Equal(t, core.CodePluginUnavailable, failureCode(<-result))
+}
+
 // Every run meets a plugin that is loaded, however often it is replaced.
 func TestReloadUnderLoad(t *testing.T) {
 	h := newHouse(t)

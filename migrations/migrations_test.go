@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -42,7 +41,7 @@ func TestMigrationsAreNumberedWithoutGaps(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for i, name := range files {
-		require.Regexp(t, regexp.MustCompile(fmt.Sprintf(`^%04d_[a-z0-9_]+\.sql$`, i+1)), name)
+		require.Regexp(t, fmt.Sprintf(`^%04d_[a-z0-9_]+\.sql$`, i+1), name)
 	}
 }
 

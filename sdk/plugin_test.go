@@ -2,7 +2,6 @@ package sdk
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,13 +58,4 @@ func TestDescribe(t *testing.T) {
 		ABI: 1, Name: "x", Version: "1.0.0", Summary: "s", Capabilities: []string{"notify"},
 		DataSchema: json.RawMessage(`{"type":"object"}`),
 	}, got)
-}
-
-func TestNativeBuildExplainsItself(t *testing.T) {
-	t.Cleanup(func() { registered = nil })
-	Register(Plugin{Name: "greeter", Version: "1.0.0", Handle: nothing})
-	var b strings.Builder
-	explain(&b)
-	require.Contains(t, b.String(), "runtime: process")
-	require.Contains(t, b.String(), "-buildmode=c-shared -o greeter.wasm")
 }

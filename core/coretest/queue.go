@@ -22,6 +22,8 @@ const (
 
 // TestQueue proves that a queue keeps the contract of core.Queue. open returns
 // an empty queue that holds up to capacity items; it is closed by t.Cleanup.
+// That items come again without an Ack is left to the adapter's own tests: only
+// it knows after how long.
 func TestQueue(t *testing.T, open func(t testing.TB, capacity int) core.Queue) {
 	s := queueSuite{open: open}
 	s.run(t, "items arrive as they were sent", 10, queueRoundTrip)

@@ -16,7 +16,7 @@ func (s storeSuite) cancel(t *testing.T) {
 	s.run(t, "a running execution is asked to end, as often as one likes", cancelRunning)
 	s.run(t, "an execution that has ended cannot be cancelled", cancelFinal)
 	s.run(t, "a once task that is not yet due is disabled", cancelOnce)
-	s.run(t, "a task that is due already, or comes again, is not disabled", cancelKeepsTask)
+	s.run(t, "a task that is due already, comes again or is disabled stays as it is", cancelKeepsTask)
 	s.run(t, "cancelling and finishing at once leaves one final state", cancelAgainstFinish)
 }
 
@@ -127,14 +127,16 @@ func cancelOnce(f *fixture) {
 func cancelKeepsTask(f *fixture) {
 	due := f.putDueTask(Epoch(), once(Epoch()))
 	recurring := f.putDueTask(Epoch().Add(time.Hour))
+	later := Epoch().Add(time.Hour)
+	disabled := f.putDueTask(later, once(later), func(s *core.TaskSpec) { s.Enabled = false })
 	e := f.put(due)
-	for _, task := range []core.Task{due, recurring} {
+	for _, task := range []core.Task{due, recurring, disabled} {
 		require.False(f, f.cancelNow(core.Cancellation{TaskID: task.ID}).Disabled)
 		requireSameTask(f, task, f.getTask(task.ID))
 	}
 	require.Equal(f, core.StatusCancelled, f.get(e.ID).Status)
 
-	other := f.putDueTask(Epoch().Add(time.Hour), once(Epoch().Add(time.Hour)))
+	other := f.putDueTask(later, once(later))
 	f.cancelNow(core.Cancellation{ExecutionID: f.put(other).ID})
 	requireSameTask(f, other, f.getTask(other.ID))
 }

@@ -17,9 +17,9 @@ func (s storeSuite) contexts(t *testing.T) {
 func givenUp(f *fixture) {
 	sc := f.putSchedule()
 	task := f.putDueTask(Epoch(), using(sc), Overlap(core.OverlapAllow))
-	expired, running, pending, finished := f.start(f.put(task))[0], core.Execution{}, f.put(task), f.putFinished(task)
+	expired, pending, finished := f.start(f.put(task))[0], f.put(task), f.putFinished(task)
 	f.clock.Advance(time.Hour)
-	running = f.start(f.put(task))[0]
+	running := f.start(f.put(task))[0]
 	task = f.getTask(task.ID)
 
 	ctx, cancel := context.WithCancel(f.Context())

@@ -17,6 +17,7 @@ func (s storeSuite) create(t *testing.T) {
 	s.run(t, "the overlap policy decides", createOverlap)
 	s.run(t, "cancel previous ends what is active before", createCancelPrevious)
 	s.run(t, "a retry that has not ended is returned instead of a second one", retryDoubleClick)
+	s.run(t, "retries of different executions are independent", retriesApart)
 	s.run(t, "concurrent retries of one execution make one", retryConcurrently)
 	s.run(t, "concurrent creates of a task that skips overlaps make one", createConcurrently)
 }
@@ -162,6 +163,16 @@ func retryDoubleClick(f *fixture) {
 	third, _, err := f.CreateExecution(f.Context(), f.retryOf(failed), nil)
 	require.NoError(f, err, "the earlier retry has ended")
 	require.NotEqual(f, first.ID, third.ID)
+}
+
+func retriesApart(f *fixture) {
+	task := f.putTask(Overlap(core.OverlapAllow))
+	a, b := f.putFailed(task), f.putFailed(task)
+	for _, failed := range []core.Execution{a, b} {
+		again, _, err := f.CreateExecution(f.Context(), f.retryOf(failed), nil)
+		require.NoError(f, err)
+		require.Equal(f, failed.ID, *again.RetryOf)
+	}
 }
 
 func retryConcurrently(f *fixture) {

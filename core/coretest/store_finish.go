@@ -177,6 +177,9 @@ func finishLogsTwice(f *fixture) {
 	f.finishWithLog(f.start(e)[0], log(2, "second"), succeed)
 	logs, err := f.ExecutionLogs(f.Context(), e.ID)
 	require.NoError(f, err)
+	logs[0].Lines[0].Message = "scribble" // what is returned is a copy
+	logs, err = f.ExecutionLogs(f.Context(), e.ID)
+	require.NoError(f, err)
 	want := log(3, "first")
 	want.Lines = append(want.Lines, log(0, "second").Lines...)
 	require.Equal(f, []core.AttemptLog{want}, logs)

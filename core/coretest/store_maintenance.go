@@ -73,9 +73,13 @@ func pruneLimit(f *fixture) {
 		f.putFinished(task)
 		f.clock.Advance(time.Second)
 	}
+	for _, key := range []string{"k", "l"} {
+		_, err := f.CreateTask(f.Context(), Task(), &core.Idempotency{Key: key, Fingerprint: "a"})
+		require.NoError(f, err)
+	}
 	f.clock.Advance(2 * time.Hour)
 	keep := core.Retention{History: time.Hour, IdempotencyKeys: time.Hour}
-	for _, want := range []int{2, 2, 1, 0} {
+	for _, want := range []int{2, 2, 2, 1, 0} { // five executions and two keys
 		require.Equal(f, want, f.prune(keep, 2))
 	}
 }

@@ -125,14 +125,13 @@ func planApplies(f *fixture) {
 
 func planRoundTrip(f *fixture) {
 	sc := f.putSchedule()
-	task := fullTask(sc.ID)
-	task = f.putBuiltTask(DueAt(task, Epoch()))
+	f.putBuiltTask(DueAt(fullTask(sc.ID), Epoch()))
 	var want core.Execution
 	f.planDue(1, func(now time.Time, d core.DueTask) core.Plan {
 		want = core.NewExecution(d.Task, core.TriggerSchedule, Epoch().Add(-time.Second), Epoch().Add(time.Hour), now)
 		return core.Plan{State: d.Task.Plan, Executions: []core.Execution{want}}
 	})
-	require.Equal(f, fullPolicy(), want.Policy)
+	requireFilled(f, want.Policy)
 	requireSameExecution(f, want, f.get(want.ID))
 }
 

@@ -13,6 +13,7 @@ func (s storeSuite) ready(t *testing.T) {
 	s.run(t, "only due executions that are not queued yet are ready", readySelects)
 	s.run(t, "the highest priority comes first, then the oldest", readyOrder)
 	s.run(t, "the limit cuts the list and tells that there is more", readyLimit)
+	s.run(t, "a clock that is set back takes back what was due", readyClockBack)
 	s.run(t, "the wait leads to the next due execution", readyWait)
 	s.run(t, "an exclusive task has one ready execution, and none while one is queued or runs", readyExclusive)
 	s.run(t, "executions of a task that allows overlaps are ready together", readyAllow)
@@ -78,6 +79,18 @@ func readyLimit(f *fixture) {
 	report = f.look(1)
 	require.Equal(f, []string{second.ID}, idsOf(report.Executions))
 	require.Negative(f, report.Wait, "nothing more is due")
+}
+
+func readyClockBack(f *fixture) {
+	e := f.putFree(from(Epoch().Add(time.Minute)))
+	f.clock.Advance(2 * time.Minute)
+	require.Equal(f, []string{e.ID}, f.readyIDs())
+	f.clock.Set(Epoch())
+	report := f.look(10)
+	require.Empty(f, report.Executions, "never early")
+	require.Equal(f, time.Minute, report.Wait)
+	f.clock.Advance(time.Minute)
+	require.Equal(f, []string{e.ID}, f.readyIDs())
 }
 
 func readyWait(f *fixture) {

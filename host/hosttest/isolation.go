@@ -68,11 +68,11 @@ func (s *suite) testConcurrency(t *testing.T) {
 func (s *suite) testQueueing(t *testing.T) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	held := invocation(t, tight, order{Do: "loop"}) // ends at the plugin's timeout
+	held := invocation(t, brief, order{Do: "loop"}) // ends at the plugin's timeout
 	all.Go(func() { _, _ = s.host.Invoke(t.Context(), held) })
-	require.Eventually(t, func() bool { return s.active(tight) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.active(brief) == 1 }, 10*time.Second, time.Millisecond)
 
-	waiting := invocation(t, tight, order{Do: "echo"})
+	waiting := invocation(t, brief, order{Do: "echo"})
 	waiting.Deadline = time.Now().Add(time.Millisecond)
 	_, err := s.host.Invoke(t.Context(), waiting)
 	expect(t, failure(t, err), core.CodeTimeout, core.ClassTimeout)

@@ -13,12 +13,12 @@ import (
 func (s *suite) limits() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
 		"memory bomb": func(t *testing.T) {
-			_, f := s.fail(t, roomy, order{Do: "memory", N: 1000})
+			_, f := s.fail(t, tight, order{Do: "memory", N: 1000})
 			expect(t, f, core.CodePluginMemoryLimit, core.ClassRetryable)
-			require.Contains(t, f.Message, "256MiB")
+			require.Contains(t, f.Message, "24MiB")
 		},
 		"memory within the limit": func(t *testing.T) {
-			require.Equal(t, "64", string(s.do(t, roomy, order{Do: "memory", N: 64}).Result))
+			require.Equal(t, "32", string(s.do(t, roomy, order{Do: "memory", N: 32}).Result))
 		},
 		"output flood": func(t *testing.T) {
 			_, f := s.fail(t, tight, order{Do: "output", N: 5000})

@@ -26,6 +26,7 @@ type Factory struct {
 const (
 	roomy   = "roomy"   // nothing granted, room for everything
 	tight   = "tight"   // small limits
+	brief   = "brief"   // little time, one run at once
 	granted = "granted" // notify granted
 )
 
@@ -34,12 +35,16 @@ plugins:
   - type: roomy
     runtime: %[1]s
     source: %[2]s
-    limits: {memory: 256MiB, output: 4MiB, logs: 1MiB, concurrency: 8}
+    limits: {memory: 96MiB, output: 4MiB, logs: 1MiB, concurrency: 8}
     config: {greeting: hello, list: [1, 2]}
   - type: tight
     runtime: %[1]s
     source: %[2]s
-    limits: {memory: 24MiB, timeout: 300ms, output: 4KiB, logs: 1KiB, hostCalls: 10, concurrency: 1}
+    limits: {memory: 24MiB, output: 4KiB, logs: 1KiB, hostCalls: 10}
+  - type: brief
+    runtime: %[1]s
+    source: %[2]s
+    limits: {timeout: 1s, concurrency: 1}
   - type: granted
     runtime: %[1]s
     source: %[2]s

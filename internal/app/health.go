@@ -28,7 +28,7 @@ func (a *App) Ready(ctx context.Context) error {
 // Check looks at every part. Without the database nothing works; everything
 // else only degrades the service.
 func (a *App) Check(ctx context.Context) api.HealthReport {
-	r := api.HealthReport{Status: api.HealthOK, Version: a.version, Node: a.cfg.NodeID, Checks: map[string]api.HealthCheck{
+	r := api.HealthReport{Status: api.HealthOK, Version: a.version, Environment: a.cfg.Env, Node: a.cfg.NodeID, Checks: map[string]api.HealthCheck{
 		"database": a.checkStore(ctx),
 		"redis":    {Status: api.HealthOK, Adapter: "memory"},
 		"queue":    a.checkQueue(ctx),

@@ -22,11 +22,9 @@ type Queue struct {
 
 	mu      sync.Mutex
 	closed  bool
-	arrived int64             // counts items, for the order within a priority
-	waiting *index[place]     // by execution id
-	unacked map[int64]unacked // by number of the delivery
-	number  int64             // of the last delivery
-	changed chan struct{}     // closed and replaced when a Receive should look again
+	arrived int64         // counts items, for the order within a priority
+	waiting *index[place] // by execution id
+	changed chan struct{} // closed and replaced when a Receive should look again
 }
 
 // place is an item and its place in the queue.
@@ -35,18 +33,11 @@ type place struct {
 	order int64
 }
 
-// unacked is a delivery that nobody has answered for yet.
-type unacked struct {
-	places []place
-	until  time.Time
-}
-
 // NewQueue returns a queue that holds up to capacity waiting items.
 func NewQueue(capacity int) *Queue {
 	return &Queue{
 		capacity: capacity,
 		waiting:  newIndex(byPlace),
-		unacked:  map[int64]unacked{},
 		changed:  make(chan struct{}),
 	}
 }
@@ -94,29 +85,34 @@ func (q *Queue) fresh(items []core.QueueItem) []core.QueueItem {
 	return fresh
 }
 
-// Receive waits for items and returns up to want of them.
+// Receive waits for items and returns up to want of them, at least one.
 func (q *Queue) Receive(ctx context.Context, want int) (core.Delivery, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return core.Delivery{}, fmt.Errorf("receive: %w", err)
 		}
-		d, look, err := q.take(max(1, want))
-		if err != nil || len(d.Items) > 0 {
-			return d, err
+		taken, changed, err := q.take(max(1, want))
+		if err != nil {
+			return core.Delivery{}, err
 		}
-		look.wait(ctx)
+		if len(taken) > 0 {
+			return q.deliver(taken), nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
 	}
 }
 
-// take returns what waits, or when to look again.
-func (q *Queue) take(want int) (core.Delivery, lookout, error) {
+// take returns what waits. When there is nothing, changed tells when to look
+// again.
+func (q *Queue) take(want int) (taken []place, changed <-chan struct{}, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return core.Delivery{}, lookout{}, errQueueClosed()
+		return nil, nil, errQueueClosed()
 	}
-	again := q.redeliver(time.Now())
-	var taken []place
 	for len(taken) < want {
 		id, p, ok := q.waiting.first()
 		if !ok {
@@ -125,67 +121,35 @@ func (q *Queue) take(want int) (core.Delivery, lookout, error) {
 		q.waiting.remove(id)
 		taken = append(taken, p)
 	}
-	if len(taken) == 0 {
-		return core.Delivery{}, lookout{changed: q.changed, at: again}, nil
-	}
-	return q.deliver(taken), lookout{}, nil
+	return taken, q.changed, nil
 }
 
-// deliver hands places out until they are acknowledged.
+// deliver hands places out; they come again unless they are acknowledged.
 func (q *Queue) deliver(places []place) core.Delivery {
-	q.number++
-	number := q.number
-	q.unacked[number] = unacked{places: places, until: time.Now().Add(redeliverAfter)}
+	again := time.AfterFunc(redeliverAfter, func() { q.redeliver(places) })
 	items := make([]core.QueueItem, len(places))
 	for i, p := range places {
 		items[i] = p.item
 	}
 	return core.Delivery{Items: items, Ack: func(context.Context) error {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		delete(q.unacked, number)
+		again.Stop()
 		return nil
 	}}
 }
 
-// redeliver puts items back, at their old places, whose Ack did not come in
-// time. It returns when the next ones will be due, zero if there are none.
-func (q *Queue) redeliver(now time.Time) (next time.Time) {
-	for number, u := range q.unacked {
-		if now.Before(u.until) {
-			if next.IsZero() || u.until.Before(next) {
-				next = u.until
-			}
-			continue
-		}
-		delete(q.unacked, number)
-		for _, p := range u.places {
-			if _, waits := q.waiting.at[p.item.ExecutionID]; !waits {
-				q.waiting.set(p.item.ExecutionID, p)
-			}
+// redeliver puts items back at their old places, unless they wait again already.
+func (q *Queue) redeliver(places []place) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	for _, p := range places {
+		if _, waits := q.waiting.at[p.item.ExecutionID]; !waits {
+			q.waiting.set(p.item.ExecutionID, p)
 		}
 	}
-	return next
-}
-
-// lookout is what a Receive waits for when there is nothing to take.
-type lookout struct {
-	changed <-chan struct{}
-	at      time.Time
-}
-
-func (l lookout) wait(ctx context.Context) {
-	var due <-chan time.Time
-	if !l.at.IsZero() {
-		timer := time.NewTimer(time.Until(l.at))
-		defer timer.Stop()
-		due = timer.C
-	}
-	select {
-	case <-l.changed:
-	case <-due:
-	case <-ctx.Done():
-	}
+	q.wake()
 }
 
 // Depth tells how many items wait and how many more fit.

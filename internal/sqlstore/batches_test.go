@@ -2,7 +2,6 @@ package sqlstore_test
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,13 +13,13 @@ import (
 )
 
 // crowd is more than two statements take at once.
-const crowd = 1100
+const crowd = 1001
 
 // openCrowd opens a store with a crowd of due tasks that share a schedule.
 func openCrowd(t *testing.T) (*sqlstore.Store, *coretest.Clock, core.Schedule) {
 	t.Helper()
 	clock := coretest.NewClock(t)
-	path := filepath.Join(t.TempDir(), "scheduler.db")
+	path := emptyDatabase(t)
 	s := openStore(t, path, clock)
 	sc, err := s.CreateSchedule(t.Context(), coretest.Schedule(), nil)
 	require.NoError(t, err)

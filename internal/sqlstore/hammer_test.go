@@ -3,7 +3,6 @@ package sqlstore_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -54,7 +53,7 @@ type hammer struct {
 
 func newHammer(t *testing.T, tasks, perTask int) *hammer {
 	h := &hammer{
-		t: t, store: openStore(t, filepath.Join(t.TempDir(), "scheduler.db"), core.SystemClock{}),
+		t: t, store: openStore(t, emptyDatabase(t), core.SystemClock{}),
 		want: int64(tasks * perTask), running: map[string]int64{}, tokens: map[int64]bool{}, last: map[string]int64{},
 	}
 	for i := range tasks {

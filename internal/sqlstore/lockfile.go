@@ -13,9 +13,10 @@ import (
 // nobody out.
 type fileLock struct{ f *os.File }
 
-// lockFile takes the lock, or fails with an error that says who has it.
-func lockFile(path string) (*fileLock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+// lockFile takes the lock, or fails with an error that says who has it. now is
+// for the note that another process would read.
+func lockFile(path string, now time.Time) (*fileLock, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func lockFile(path string) (*fileLock, error) {
 		return nil, fmt.Errorf("it is in use by %s; stop that process, or use another file: "+
 			"one process has the database at a time (several nodes need PostgreSQL)", holder)
 	}
-	if err := writeHolder(f); err != nil {
+	if err := writeHolder(f, now); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -41,12 +42,12 @@ func lockFile(path string) (*fileLock, error) {
 func (l *fileLock) Close() error { return l.f.Close() }
 
 // writeHolder notes who we are, for the message another process prints.
-func writeHolder(f *os.File) error {
+func writeHolder(f *os.File, now time.Time) error {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "this host"
 	}
-	note := fmt.Sprintf("process %d on %s, since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	note := fmt.Sprintf("process %d on %s, since %s\n", os.Getpid(), host, now.UTC().Format(time.RFC3339))
 	if err := f.Truncate(0); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
 
+	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/migrations"
 )
 
@@ -45,7 +46,7 @@ func MigrateSQLite(ctx context.Context, path string, d Direction) (status []Migr
 		return nil, err
 	}
 	if d != MigrateStatus {
-		lock, err := lockFile(path + ".lock")
+		lock, err := lockFile(path+".lock", core.SystemClock{}.Now())
 		if err != nil {
 			return nil, err
 		}

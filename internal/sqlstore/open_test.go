@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"testing"
 	"time"
@@ -102,7 +101,7 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	require.NoError(t, err)
 
 	said, _ := startHelper(t, path, "")
-	require.Regexp(t, regexp.MustCompile(`^refused: .*in use by process \d+ on .*, since .*; stop that process`), said)
+	require.Regexp(t, `^refused: .*in use by process \d+ on .*, since .*; stop that process`, said)
 
 	require.NoError(t, s.Close())
 	said, _ = startHelper(t, path, "")

@@ -63,7 +63,7 @@ func openSQLite(ctx context.Context, cfg SQLiteConfig) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(path + ".lock")
+	lock, err := lockFile(path+".lock", cfg.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +92,9 @@ func (s *Store) prepare(ctx context.Context) error {
 }
 
 // takeOver is recovery after a kill. The lock proves that no other process
-// works on the executions, so there is no lease to wait for and no queue that
-// still knows them.
+// works on the executions, so there is no lease to wait for, and the queue in
+// the process died with it. (A broker may still have a message: one too many,
+// which no claim will follow.)
 func (s *Store) takeOver(ctx context.Context) error {
 	return s.write(ctx, "take over", func(ctx context.Context, c conn) error {
 		expired := stamp(c.now.Add(-time.Microsecond))
@@ -133,7 +134,7 @@ func databaseFile(path string, allowNetworkFS bool) (string, error) {
 			return "", err
 		}
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return "", err
 	}
@@ -149,7 +150,10 @@ func databaseFile(path string, allowNetworkFS bool) (string, error) {
 func writerDSN(path string) string {
 	return dsn(path, url.Values{
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)"},
+		"_pragma": {
+			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)",
+			"journal_size_limit(67108864)", // one huge transaction does not leave a huge log for ever
+		},
 	})
 }
 

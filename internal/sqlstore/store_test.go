@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 
 func openEmpty(t *testing.T) *sqlstore.Store {
 	t.Helper()
-	return openStore(t, filepath.Join(t.TempDir(), "scheduler.db"), coretest.NewClock(t))
+	return openStore(t, emptyDatabase(t), coretest.NewClock(t))
 }
 
 func TestErrorsNameTheThing(t *testing.T) {

@@ -1,0 +1,81 @@
+package sdktest_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/sdk"
+	"github.com/nexuscore/scheduler/sdk/sdktest"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+func plugin(handle sdk.Handler) sdk.Plugin {
+	return sdk.Plugin{Name: "test", Version: "1.0.0", Capabilities: []sdk.Capability{sdk.CapabilityNotify}, Handle: handle}
+}
+
+func TestRunRecordsEverything(t *testing.T) {
+	result := sdktest.Run(t, plugin(func(c *sdk.Context) (any, error) {
+		c.Log.Info("one", "k", "v")
+		if _, err := c.Notify(sdk.Notification{ChannelID: "a", Message: "1"}); err == nil {
+			return nil, errors.New("the notification was not failed")
+		}
+		_, err := c.Notify(sdk.Notification{ChannelID: "b", Message: "2"})
+		return nil, err
+	}), sdktest.Case{NotifyError: errors.New("down")})
+
+	require.Equal(t, "notify: down", result.RequireFailure(t, wire.Retryable).Message)
+	require.Equal(t, []wire.LogLine{{Level: "info", Message: "one", Fields: map[string]any{"k": "v"}}}, result.Logs)
+	require.Equal(t, []sdk.Notification{{ChannelID: "a", Message: "1"}, {ChannelID: "b", Message: "2"}}, result.Notifications)
+}
+
+func TestRunFillsTheExecution(t *testing.T) {
+	var got sdk.Execution
+	sdktest.Run(t, plugin(func(c *sdk.Context) (any, error) { got = c.Execution; return nil, nil }),
+		sdktest.Case{Execution: sdk.Execution{ID: "e", Attempt: 3}}).RequireOK(t)
+	require.Equal(t, []any{"e", "e", "test", 3, 3}, []any{got.ID, got.IdempotencyKey, got.Type, got.Attempt, got.MaxAttempts})
+	require.False(t, got.NominalTime.IsZero())
+}
+
+func TestRunKnowsNoOtherOperation(t *testing.T) {
+	result := sdktest.Run(t, plugin(func(c *sdk.Context) (any, error) { return c.Call("teleport", struct{}{}) }), sdktest.Case{})
+	require.Contains(t, result.RequireFailure(t, wire.Permanent).Message, "teleport")
+}
+
+// The helpers end the test that asks too much.
+func TestResultHelpersFail(t *testing.T) {
+	failed := sdktest.Result{Failure: &wire.Error{Kind: wire.Permanent, Message: "m"}}
+	for name, check := range map[string]func(testing.TB){
+		"ok":           failed.RequireOK,
+		"decode":       func(t testing.TB) { failed.Decode(t, new(any)) },
+		"other kind":   func(t testing.TB) { failed.RequireFailure(t, wire.Retryable) },
+		"no failure":   func(t testing.TB) { sdktest.Result{}.RequireFailure(t, wire.Retryable) },
+		"no such JSON": func(t testing.TB) { sdktest.Result{Value: []byte(`"x"`)}.Decode(t, new(int)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			probe := &probe{TB: t}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				defer func() { _ = recover() }()
+				check(probe)
+			}()
+			<-done
+			require.True(t, probe.failed)
+		})
+	}
+}
+
+// probe notes that a test was ended.
+type probe struct {
+	testing.TB
+	failed bool
+}
+
+func (p *probe) Helper() {}
+
+func (p *probe) Fatalf(string, ...any) {
+	p.failed = true
+	panic("ended")
+}

@@ -183,9 +183,9 @@ func (e *Execution) LoseLease(spread float64, now time.Time) {
 
 // HandBack returns a running execution to the queue without spending the
 // attempt: its worker shuts down. An at_most_once execution may have had its
-// effect, so it ends as lost.
+// effect, so it ends as lost; one that was to be cancelled ends as cancelled.
 func (e *Execution) HandBack(now time.Time) {
-	if e.Policy.Delivery == AtMostOnce {
+	if e.Policy.Delivery == AtMostOnce || e.CancelRequested {
 		e.LoseLease(0, now)
 		return
 	}

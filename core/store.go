@@ -123,9 +123,10 @@ type ExecutionStore interface {
 	Executions(ctx context.Context, f ExecutionFilter, p Page) ([]Execution, error)
 	// ExecutionLogs returns what the plugin logged, attempt by attempt.
 	ExecutionLogs(ctx context.Context, id string) ([]AttemptLog, error)
-	// Cancel ends the waiting executions of a task (or the one execution, when
-	// executionID is given) and asks the running ones to end. disable also
-	// disables a once task that is not yet due, in the same step.
+	// Cancel ends the waiting executions of a task, or one execution, and asks
+	// those that run to end. A once task whose occurrence is not yet planned is
+	// disabled in the same step. Errors: NOT_FOUND; CONFLICT for one execution
+	// that has ended.
 	Cancel(ctx context.Context, c Cancellation) (CancelReport, error)
 }
 

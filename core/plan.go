@@ -21,7 +21,7 @@ const (
 // recorded as missed or skipped, and when it is due next. It is a pure function
 // of its arguments but for the ids it makes.
 func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
-	spec, err := tt.Compile(d.Task)
+	spec, err := tt.Compile(d.Task, d.Calendars)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -44,15 +44,13 @@ func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
 
 // overdueOf lists the occurrences that are due, oldest first, and the next one.
 func overdueOf(spec *schedule.Spec, t Task, now time.Time) (overdue []schedule.Occurrence, next schedule.Occurrence, more bool) {
-	if t.Plan.NextNominal == nil {
-		return nil, next, false
+	for o := range t.occurrences(spec) {
+		if o.At.After(now) || len(overdue) == maxOverdue {
+			return overdue, o, true
+		}
+		overdue = append(overdue, o)
 	}
-	next, more = spec.Next(t.Plan.NextNominal.Add(-time.Microsecond))
-	for more && !next.At.After(now) && len(overdue) < maxOverdue {
-		overdue = append(overdue, next)
-		next, more = spec.Next(next.Nominal)
-	}
-	return overdue, next, more
+	return overdue, next, false
 }
 
 // planning gathers the plan of one task.

@@ -2,8 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"reflect"
 	"time"
 )
@@ -48,11 +46,11 @@ func (s *Scheduler) NewSpec() TaskSpec {
 // VALIDATION_FAILED, INVALID_SCHEDULE, PLUGIN_UNAVAILABLE.
 func (s *Scheduler) CreateTask(ctx context.Context, spec TaskSpec, key *Idempotency) (Task, error) {
 	now := s.clock.Now()
-	t, err := s.prepare(ctx, NewTask(spec, now))
+	t, set, err := s.prepare(ctx, NewTask(spec, now))
 	if err != nil {
 		return Task{}, err
 	}
-	if t, err = s.timetable.Arm(t, now); err != nil {
+	if t, err = s.timetable.Arm(t, set, now); err != nil {
 		return Task{}, err
 	}
 	t, err = s.store.CreateTask(ctx, t, key)
@@ -62,12 +60,12 @@ func (s *Scheduler) CreateTask(ctx context.Context, spec TaskSpec, key *Idempote
 	return t, err
 }
 
-// prepare completes a task's spec (shared timing, defaults, interval anchor)
-// and checks it.
-func (s *Scheduler) prepare(ctx context.Context, t Task) (Task, error) {
+// prepare completes a task's spec (shared timing, defaults, interval anchor),
+// checks it and returns the calendars it names.
+func (s *Scheduler) prepare(ctx context.Context, t Task) (Task, CalendarSet, error) {
 	if t.ScheduleID != nil {
 		if err := s.adoptTiming(ctx, &t); err != nil {
-			return t, err
+			return t, nil, err
 		}
 	}
 	t.Timing = t.Timing.WithDefaults()
@@ -78,12 +76,24 @@ func (s *Scheduler) prepare(ctx context.Context, t Task) (Task, error) {
 	}
 	t.TaskSpec = t.Anchored(t.CreatedAt)
 	if err := t.Validate(); err != nil {
-		return t, err
+		return t, nil, err
 	}
-	if err := s.timetable.Check(t); err != nil {
-		return t, err
+	set, err := s.calendarsOf(ctx, t.Timing)
+	if err != nil {
+		return t, nil, err
 	}
-	return t, s.types.ValidateData(t.Type, t.Data)
+	if err := s.timetable.Check(t, set); err != nil {
+		return t, nil, err
+	}
+	return t, set, s.types.ValidateData(t.Type, t.Data)
+}
+
+// calendarsOf reads the calendars that a timing names.
+func (s *Scheduler) calendarsOf(ctx context.Context, t Timing) (CalendarSet, error) {
+	if len(t.Calendars) == 0 {
+		return nil, nil
+	}
+	return s.store.CalendarSet(ctx, t.Calendars)
 }
 
 func (s *Scheduler) adoptTiming(ctx context.Context, t *Task) error {
@@ -126,7 +136,8 @@ func (s *Scheduler) UpdateTask(ctx context.Context, id string, version int64, sp
 	}
 	next := old
 	next.TaskSpec = spec.normalized()
-	if next, err = s.prepare(ctx, next); err != nil {
+	next, set, err := s.prepare(ctx, next)
+	if err != nil {
 		return Task{}, err
 	}
 	t, err := s.store.UpdateTask(ctx, id, version, func(now time.Time, t Task) (Task, error) {
@@ -135,7 +146,7 @@ func (s *Scheduler) UpdateTask(ctx context.Context, id string, version int64, sp
 		if !retimed {
 			return t, nil
 		}
-		return s.timetable.Arm(t, now)
+		return s.timetable.Arm(t, set, now)
 	})
 	if err == nil {
 		s.signals.Send(ctx, Signal{Kind: SignalPlan})
@@ -150,78 +161,6 @@ func (s *Scheduler) DeleteTask(ctx context.Context, id string, version int64) er
 	running, err := s.store.DeleteTask(ctx, id, version)
 	s.sendCancel(ctx, running)
 	return err
-}
-
-// CreateSchedule validates and stores a shared schedule.
-func (s *Scheduler) CreateSchedule(ctx context.Context, spec ScheduleSpec, key *Idempotency) (Schedule, error) {
-	now := s.clock.Now()
-	sc := NewSchedule(spec, now)
-	sc, err := s.prepareSchedule(sc)
-	if err != nil {
-		return Schedule{}, err
-	}
-	return s.store.CreateSchedule(ctx, sc, key)
-}
-
-func (s *Scheduler) prepareSchedule(sc Schedule) (Schedule, error) {
-	sc.Timing = sc.Timing.WithDefaults()
-	if sc.ScheduleType == ScheduleRecurring && sc.StartAt == nil {
-		sc.StartAt = utc(&sc.CreatedAt)
-	}
-	if err := sc.Validate(); err != nil {
-		return sc, err
-	}
-	return sc, s.timetable.Check(Task{ID: sc.ID, TaskSpec: TaskSpec{Timing: sc.Timing}})
-}
-
-// Schedule returns a schedule or NOT_FOUND.
-func (s *Scheduler) Schedule(ctx context.Context, id string) (Schedule, error) {
-	return s.store.Schedule(ctx, id)
-}
-
-// Schedules lists schedules, newest first.
-func (s *Scheduler) Schedules(ctx context.Context, p Page) ([]Schedule, error) {
-	return s.store.Schedules(ctx, p)
-}
-
-// UpdateSchedule replaces a schedule and re-times every task that uses it, in
-// one step. Errors: NOT_FOUND, PRECONDITION_FAILED, those of CreateSchedule,
-// and CONFLICT when a task cannot follow.
-func (s *Scheduler) UpdateSchedule(ctx context.Context, id string, version int64, spec ScheduleSpec) (Schedule, error) {
-	old, err := s.store.Schedule(ctx, id)
-	if err != nil {
-		return Schedule{}, err
-	}
-	next := NewSchedule(spec, old.CreatedAt)
-	next.ID = old.ID
-	if next, err = s.prepareSchedule(next); err != nil {
-		return Schedule{}, err
-	}
-	change := func(_ time.Time, sc Schedule) (Schedule, error) {
-		sc.ScheduleSpec = next.ScheduleSpec
-		return sc, nil
-	}
-	sc, err := s.store.UpdateSchedule(ctx, id, version, change, s.retime)
-	if err == nil {
-		s.signals.Send(ctx, Signal{Kind: SignalPlan})
-	}
-	return sc, err
-}
-
-// retime gives a task the timing of its schedule.
-func (s *Scheduler) retime(now time.Time, sc Schedule, t Task) (Task, error) {
-	t.Timing = sc.Timing
-	armed, err := s.timetable.Arm(t, now)
-	if err != nil {
-		e, _ := errors.AsType[*Error](err)
-		return t, &Error{Code: CodeConflict, Message: fmt.Sprintf("task %s cannot follow the schedule: %s", t.ID, e.Message)}
-	}
-	return armed, nil
-}
-
-// DeleteSchedule removes a schedule that no task uses; else CONFLICT.
-func (s *Scheduler) DeleteSchedule(ctx context.Context, id string, version int64) error {
-	return s.store.DeleteSchedule(ctx, id, version)
 }
 
 // Plugins lists every configured task type, loaded or not.

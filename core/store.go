@@ -18,8 +18,10 @@ import (
 type Store interface {
 	TaskStore
 	ScheduleStore
+	CalendarStore
 	PlanStore
 	ExecutionStore
+	QueueStore
 	WorkStore
 	MaintenanceStore
 }
@@ -79,18 +81,43 @@ type ScheduleStore interface {
 	Schedules(ctx context.Context, p Page) ([]Schedule, error)
 }
 
+// CalendarStore keeps named calendars.
+type CalendarStore interface {
+	// CreateCalendar is CreateTask for calendars; CONFLICT when the name is taken.
+	CreateCalendar(ctx context.Context, c Calendar, key *Idempotency) (Calendar, error)
+	// Calendar returns a calendar by its name, or NOT_FOUND.
+	Calendar(ctx context.Context, name string) (Calendar, error)
+	// UpdateCalendar is UpdateTask for calendars; retime is applied to every
+	// task that names it, in the same step, with all calendars of the task. The
+	// name does not change.
+	UpdateCalendar(ctx context.Context, name string, version int64,
+		change func(now time.Time, c Calendar) (Calendar, error),
+		retime func(now time.Time, set CalendarSet, t Task) (Task, error)) (Calendar, error)
+	// DeleteCalendar removes a calendar, or fails with CONFLICT while tasks or
+	// schedules name it.
+	DeleteCalendar(ctx context.Context, name string, version int64) error
+	// Calendars lists calendars, newest first.
+	Calendars(ctx context.Context, p Page) ([]Calendar, error)
+	// CalendarSet returns those of the named calendars that exist.
+	CalendarSet(ctx context.Context, names []string) (CalendarSet, error)
+}
+
 // PlanStore turns due tasks into executions.
 type PlanStore interface {
 	// PlanDue takes up to limit enabled tasks that are due, longest due first,
 	// asks decide about each, and applies all plans in one step. A task that
 	// another planner takes at the same time is left out.
 	PlanDue(ctx context.Context, limit int, decide func(now time.Time, d DueTask) Plan) (PlanReport, error)
+	// CountDue counts the enabled tasks whose next run is in [from, to).
+	CountDue(ctx context.Context, from, to time.Time) (int, error)
 }
 
-// DueTask is a task whose NextRun has come, with its executions that have not ended.
+// DueTask is a task whose NextRun has come, with its executions that have not
+// ended and the calendars it names.
 type DueTask struct {
-	Task   Task
-	Active Active
+	Task      Task
+	Active    Active
+	Calendars CalendarSet
 }
 
 // Plan is what the planner decides about a due task.
@@ -151,15 +178,26 @@ type CancelReport struct {
 	Disabled  bool        // the once task was disabled before it was due
 }
 
-// WorkStore moves executions through their attempts.
-type WorkStore interface {
+// QueueStore moves executions into the queue.
+type QueueStore interface {
 	// Ready lists up to limit executions that may be handed to the queue now:
-	// due, not queued yet, and not behind another execution of their exclusive
-	// task or a full concurrency key. Highest priority first, then oldest.
+	// due, not queued yet, and not behind another queued or running execution of
+	// their exclusive task or a full concurrency key. Highest priority first,
+	// then oldest.
 	Ready(ctx context.Context, limit int) (ReadyReport, error)
 	// MarkQueued marks those as queued, or defers those with a time. It returns
 	// the ids it marked; the others have changed meanwhile.
 	MarkQueued(ctx context.Context, marks []QueueMark) ([]string, error)
+	// Unqueue makes those of the executions pending again that are queued: the
+	// queue did not take them.
+	Unqueue(ctx context.Context, ids []string) error
+	// UnqueueStale does the same with up to limit executions that were marked
+	// longer than age ago: the queue has lost them. It returns how many.
+	UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error)
+}
+
+// WorkStore moves executions through their attempts.
+type WorkStore interface {
 	// Claim starts an attempt of each execution that is waiting and whose gates
 	// (exclusive task, concurrency key) are open, under a lease of ttl for
 	// owner, with a fencing token that no earlier claim had. The others are

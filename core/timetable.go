@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/nexuscore/scheduler/core/schedule"
@@ -14,18 +13,17 @@ type Timetable struct {
 }
 
 // Compile turns a task's timing into its rule.
-func (tt Timetable) Compile(t Task) (*schedule.Spec, error) {
-	for i, name := range t.Calendars {
-		return nil, Invalid(CodeInvalidSchedule, []FieldProblem{{
-			Field: fmt.Sprintf("/calendars/%d", i), Problem: fmt.Sprintf("no calendar is named %q", name),
-		}})
+func (tt Timetable) Compile(t Task, set CalendarSet) (*schedule.Spec, error) {
+	calendars, err := set.pick(t.Calendars)
+	if err != nil {
+		return nil, err
 	}
-	return t.Timing.Compile(t.ID, tt.MinInterval, nil)
+	return t.Timing.Compile(t.ID, tt.MinInterval, calendars)
 }
 
 // Check demands that the task's timing can be used at all.
-func (tt Timetable) Check(t Task) error {
-	spec, err := tt.Compile(t)
+func (tt Timetable) Check(t Task, set CalendarSet) error {
+	spec, err := tt.Compile(t, set)
 	if err != nil {
 		return err
 	}
@@ -34,8 +32,8 @@ func (tt Timetable) Check(t Task) error {
 
 // Arm sets the task's next occurrence after it was created or re-timed. It
 // fails with INVALID_SCHEDULE when an enabled task would never run again.
-func (tt Timetable) Arm(t Task, now time.Time) (Task, error) {
-	spec, err := tt.Compile(t)
+func (tt Timetable) Arm(t Task, set CalendarSet, now time.Time) (Task, error) {
+	spec, err := tt.Compile(t, set)
 	if err != nil {
 		return t, err
 	}
@@ -76,6 +74,8 @@ func (tt Timetable) noneLeft(t Task) error {
 	switch {
 	case t.ScheduleType == ScheduleOnce && t.Plan.LastNominal != nil && !t.RunAt.After(*t.Plan.LastNominal):
 		return nil // it has run; changing something else about it is fine
+	case t.ScheduleType != ScheduleOnce && t.Plan.LastNominal != nil:
+		return nil // it has run to its end
 	case t.ScheduleType == ScheduleOnce:
 		return Invalid(CodeInvalidSchedule, []FieldProblem{{Field: "/runAt", Problem: "is in the past"}})
 	case t.EndAt != nil:

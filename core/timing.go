@@ -123,15 +123,25 @@ func Usable(spec *schedule.Spec) error {
 
 // scheduleError translates the arithmetic's error into the contract's.
 func scheduleError(err error) error {
+	problem := scheduleProblem(err, "")
+	if problem == nil {
+		return &Error{Code: CodeInternal, Message: "schedule cannot be computed", Err: err}
+	}
+	return Invalid(CodeInvalidSchedule, []FieldProblem{*problem})
+}
+
+// scheduleProblem names what the arithmetic's error is about, without the
+// prefix in its path; nil when it is no such error.
+func scheduleProblem(err error, prefix string) *FieldProblem {
 	e, ok := errors.AsType[*schedule.Error](err)
 	if !ok {
-		return &Error{Code: CodeInternal, Message: "schedule cannot be computed", Err: err}
+		return nil
 	}
 	problem := e.Reason
 	if e.Hint != "" {
 		problem += "; " + e.Hint
 	}
-	return Invalid(CodeInvalidSchedule, []FieldProblem{{Field: "/" + strings.TrimPrefix(e.Field, "/"), Problem: problem}})
+	return &FieldProblem{Field: "/" + strings.TrimPrefix(e.Field, prefix), Problem: problem}
 }
 
 // shape checks that the fields which belong to the schedule type are there and

@@ -17,6 +17,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Tasks", s.tasks)
 	t.Run("TaskLists", s.taskLists)
 	t.Run("Schedules", s.schedules)
+	t.Run("Calendars", s.calendars)
 	t.Run("Idempotency", s.idempotency)
 	t.Run("Plan", s.plan)
 	t.Run("PlanConcurrently", s.planConcurrently)

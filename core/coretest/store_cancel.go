@@ -16,7 +16,7 @@ func (s storeSuite) cancel(t *testing.T) {
 	s.run(t, "a running execution is asked to end, as often as one likes", cancelRunning)
 	s.run(t, "an execution that has ended cannot be cancelled", cancelFinal)
 	s.run(t, "a once task that is not yet due is disabled", cancelOnce)
-	s.run(t, "a task that is due already, comes again or is disabled stays as it is", cancelKeepsTask)
+	s.run(t, "a task that comes again or is disabled stays as it is", cancelKeepsTask)
 	s.run(t, "cancelling and finishing at once leaves one final state", cancelAgainstFinish)
 }
 
@@ -107,6 +107,8 @@ func once(at time.Time) func(*core.TaskSpec) {
 func cancelOnce(f *fixture) {
 	at := Epoch().Add(time.Hour)
 	task := f.putDueTask(at, once(at))
+	overdue := f.putDueTask(Epoch(), once(Epoch()))
+	require.True(f, f.cancelNow(core.Cancellation{TaskID: overdue.ID}).Disabled, "it is due and not planned yet")
 	waiting := f.put(task)
 	now := f.clock.Advance(time.Second)
 
@@ -125,12 +127,11 @@ func cancelOnce(f *fixture) {
 }
 
 func cancelKeepsTask(f *fixture) {
-	due := f.putDueTask(Epoch(), once(Epoch()))
 	recurring := f.putDueTask(Epoch().Add(time.Hour))
 	later := Epoch().Add(time.Hour)
 	disabled := f.putDueTask(later, once(later), func(s *core.TaskSpec) { s.Enabled = false })
-	e := f.put(due)
-	for _, task := range []core.Task{due, recurring, disabled} {
+	e := f.put(recurring)
+	for _, task := range []core.Task{recurring, disabled} {
 		require.False(f, f.cancelNow(core.Cancellation{TaskID: task.ID}).Disabled)
 		requireSameTask(f, task, f.getTask(task.ID))
 	}

@@ -14,6 +14,8 @@ func (s storeSuite) markQueued(t *testing.T) {
 	s.run(t, "what has changed meanwhile is left alone", markOthers)
 	s.run(t, "a deferred execution stays as it is and comes later", markDeferred)
 	s.run(t, "no marks, no work", markNothing)
+	s.run(t, "what the queue did not take is pending again", unqueue)
+	s.run(t, "what the queue has lost is pending again", unqueueStale)
 }
 
 func (f *fixture) tryMark(marks ...core.QueueMark) []string {
@@ -73,4 +75,35 @@ func markDeferred(f *fixture) {
 
 func markNothing(f *fixture) {
 	require.Empty(f, f.tryMark())
+}
+
+func unqueue(f *fixture) {
+	queued, other, running := f.putFree(), f.putFree(), f.putRunning()
+	f.mark(queued, other)
+	require.NoError(f, f.Unqueue(f.Context(), []string{queued.ID, running.ID, core.NewID()}))
+	require.Equal(f, core.StatusPending, f.get(queued.ID).Status)
+	require.Equal(f, core.StatusQueued, f.get(other.ID).Status)
+	requireSameExecution(f, running, f.get(running.ID))
+	require.Equal(f, []string{queued.ID}, f.readyIDs())
+	require.NoError(f, f.Unqueue(f.Context(), nil))
+}
+
+func unqueueStale(f *fixture) {
+	old, older, claimed := f.putFree(), f.putFree(), f.putFree()
+	f.mark(old, older, claimed)
+	f.start(claimed)
+	f.clock.Advance(time.Minute)
+	young := f.putFree()
+	f.mark(young)
+	f.clock.Advance(time.Second)
+	sweep := func(limit int) int {
+		n, err := f.UnqueueStale(f.Context(), time.Minute, limit)
+		require.NoError(f, err)
+		return n
+	}
+	require.Equal(f, 1, sweep(1))
+	require.Equal(f, 1, sweep(10))
+	require.Zero(f, sweep(10))
+	require.ElementsMatch(f, []string{old.ID, older.ID}, f.readyIDs())
+	require.Equal(f, core.StatusQueued, f.get(young.ID).Status)
 }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -312,4 +313,61 @@ type (
 func TestNewDemandsItsParts(t *testing.T) {
 	_, err := engine.New(engine.Config{Owner: "x"})
 	require.ErrorContains(t, err, "required")
+}
+
+// lossy is a queue that swallows the first n items it is given.
+type lossy struct {
+	core.Queue
+	mu sync.Mutex
+	n  int
+}
+
+func (l *lossy) Publish(ctx context.Context, items []core.QueueItem) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lost := min(l.n, len(items))
+	l.n -= lost
+	if lost == len(items) {
+		return nil
+	}
+	return l.Queue.Publish(ctx, items[lost:])
+}
+
+func TestWhatTheQueueLosesIsOfferedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		e := w.node(instantly, func(c *engine.Config) { c.Queue = &lossy{Queue: c.Queue, n: 2} })
+		a, b := w.execute(w.task()), w.execute(w.task())
+		time.Sleep(30 * time.Second)
+		require.Equal(t, core.StatusQueued, w.execution(a.ID).Status)
+		time.Sleep(time.Minute)
+		for _, x := range []core.Execution{a, b} {
+			require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status)
+		}
+		stop(e, time.Second)
+	})
+}
+
+// refusing is a queue that is broken for a while.
+type refusing struct {
+	core.Queue
+	until time.Time
+}
+
+func (r refusing) Publish(ctx context.Context, items []core.QueueItem) error {
+	if time.Now().Before(r.until) {
+		return errCut
+	}
+	return r.Queue.Publish(ctx, items)
+}
+
+func TestABrokenQueueCostsOnlyTime(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		e := w.node(instantly, func(c *engine.Config) { c.Queue = refusing{c.Queue, time.Now().Add(20 * time.Second)} })
+		x := w.execute(w.task())
+		time.Sleep(10 * time.Second)
+		require.Contains(t, []core.Status{core.StatusPending, core.StatusQueued}, w.execution(x.ID).Status)
+		time.Sleep(20 * time.Second)
+		require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status, "without waiting for the reaper")
+		stop(e, time.Second)
+	})
 }

@@ -32,6 +32,9 @@ type Config struct {
 	// LeaseTTL is how long a silent worker keeps its executions; heartbeats
 	// come three times as often. Defaults to 10 s.
 	LeaseTTL time.Duration
+	// Redeliver is how long an execution may be in the queue before it is offered
+	// again, in case the queue has lost it. Defaults to 1 min.
+	Redeliver time.Duration
 	// Batch bounds the rows of one step. Defaults to 500.
 	Batch int
 	// Idle is the longest pause between two looks at the store when nothing is
@@ -51,6 +54,7 @@ func (c Config) withDefaults() Config {
 	c.Concurrency = cmp.Or(c.Concurrency, 10)
 	c.Receivers = cmp.Or(c.Receivers, 5)
 	c.LeaseTTL = cmp.Or(c.LeaseTTL, 10*time.Second)
+	c.Redeliver = cmp.Or(c.Redeliver, time.Minute)
 	c.Batch = cmp.Or(c.Batch, 500)
 	c.Idle = cmp.Or(c.Idle, 10*time.Second)
 	c.CancelGrace = cmp.Or(c.CancelGrace, 5*time.Second)

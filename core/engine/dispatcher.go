@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -19,8 +21,10 @@ const fullPause = 100 * time.Millisecond
 
 // step hands over one batch.
 //
-// It publishes before it marks: an execution that is published twice is claimed
-// once, while one that is marked and never published would wait for nobody.
+// It marks before it publishes: a worker may be so fast that its claim, held by
+// a gate, would otherwise come between, and the late mark would hide the
+// execution from everybody. What the queue refuses is unmarked; what a crash
+// leaves marked and unpublished the reaper unmarks.
 func (d *dispatcher) step(ctx context.Context) (time.Duration, error) {
 	_, free, err := d.cfg.Queue.Depth(ctx)
 	if err != nil {
@@ -37,16 +41,34 @@ func (d *dispatcher) step(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(items) > 0 {
-		if err := d.cfg.Queue.Publish(ctx, items); err != nil {
-			if core.CodeOf(err) == core.CodeRateLimited {
-				return fullPause, nil
-			}
-			return 0, err
-		}
+	marked, err := d.cfg.Store.MarkQueued(ctx, marks)
+	if err != nil {
+		return 0, err
 	}
-	_, err = d.cfg.Store.MarkQueued(ctx, marks)
-	return report.Wait, err
+	return d.publish(ctx, marked, items, report.Wait)
+}
+
+// publish offers those items to the queue that were marked.
+func (d *dispatcher) publish(ctx context.Context, marked []string, items []core.QueueItem, wait time.Duration) (time.Duration, error) {
+	items = slices.DeleteFunc(items, func(i core.QueueItem) bool { return !slices.Contains(marked, i.ExecutionID) })
+	if len(items) == 0 {
+		return wait, nil
+	}
+	err := d.cfg.Queue.Publish(ctx, items)
+	if err == nil {
+		return wait, nil
+	}
+	ids := make([]string, len(items))
+	for i, item := range items {
+		ids[i] = item.ExecutionID
+	}
+	if undo := d.cfg.Store.Unqueue(context.WithoutCancel(ctx), ids); undo != nil {
+		return 0, errors.Join(err, undo)
+	}
+	if core.CodeOf(err) == core.CodeRateLimited {
+		return fullPause, nil
+	}
+	return 0, err
 }
 
 // admit asks the limiter about those that have a rate limit. What is refused is

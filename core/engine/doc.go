@@ -6,7 +6,7 @@
 //	worker      queue → claim → plugin → end of the attempt
 //	completer   ends of attempts → store, grouped
 //	keeper      heartbeats of the leases this node holds
-//	reaper      executions whose lease expired → next attempt
+//	reaper      executions whose lease expired → next attempt; lost messages → again
 //	janitor     old history and keys → removed
 //
 // All state that matters is in the store. Every duty may run on any number of
@@ -14,7 +14,8 @@
 //
 //	what fails                      what happens
 //	node dies after a plan          the execution is pending in the store; a dispatcher finds it
-//	node dies after a publish       the worker's claim decides; a lost message is sent again
+//	node dies before a publish      the execution is marked as queued; the reaper offers it again
+//	node dies after a publish       the worker's claim decides; a lost message is offered again
 //	node dies while running         the lease expires, a reaper starts the next attempt
 //	node is stopped and continues   its token is old: its writes change nothing
 //	store does not answer           steps back off and repeat; running work is kept until its lease ends

@@ -8,8 +8,9 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// reaper takes back executions whose worker has gone silent. Every node runs
-// one; the store gives each expired lease to the first that asks.
+// reaper takes back executions whose worker has gone silent, and those that the
+// queue has lost. Every node runs one; the store gives each to the first that
+// asks.
 type reaper struct {
 	cfg      Config
 	dispatch func()
@@ -25,10 +26,14 @@ func (r *reaper) step(ctx context.Context) (time.Duration, error) {
 	for i := range reaped {
 		r.announce(ctx, &reaped[i])
 	}
-	if len(reaped) > 0 {
+	lost, err := r.cfg.Store.UnqueueStale(ctx, r.cfg.Redeliver, r.cfg.Batch)
+	if err != nil {
+		return 0, err
+	}
+	if len(reaped)+lost > 0 {
 		r.dispatch()
 	}
-	if len(reaped) == r.cfg.Batch {
+	if len(reaped) == r.cfg.Batch || lost == r.cfg.Batch {
 		return 0, nil
 	}
 	return r.cfg.LeaseTTL / 4, nil

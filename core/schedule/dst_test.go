@@ -118,6 +118,14 @@ func TestClockChangeNotes(t *testing.T) {
 	require.Equal(t, []schedule.Note{schedule.NoteDSTGap}, notes("2026-03-08 01:30"))
 	require.Equal(t, []schedule.Note{schedule.NoteDSTFold}, notes("2026-11-01 00:00"))
 	require.Empty(t, notes("2026-06-01 00:00"))
+
+	// A time that falls on the end of the gap anyway is seen alike from both sides.
+	s = compile(t, schedule.Config{Kind: schedule.KindCron, Cron: "0,30 2,3 * * *", Timezone: "America/New_York"})
+	end := time.Date(2026, 3, 8, 7, 0, 0, 0, time.UTC)
+	next, _ := s.Next(end.Add(-time.Minute))
+	prev, _ := s.Prev(end.Add(time.Minute))
+	require.Equal(t, end, next.Nominal)
+	require.Equal(t, next, prev)
 }
 
 // A rule may parse, and never match a real instant of its zone.

@@ -27,6 +27,12 @@ func cloneSchedule(s core.Schedule) core.Schedule {
 	return s
 }
 
+func cloneCalendar(c core.Calendar) core.Calendar {
+	c.Dates, c.Yearly, c.Weekdays = slices.Clone(c.Dates), slices.Clone(c.Yearly), slices.Clone(c.Weekdays)
+	c.Ranges = slices.Clone(c.Ranges)
+	return c
+}
+
 func cloneTiming(t core.Timing) core.Timing {
 	t.RunAt, t.StartAt, t.EndAt = clonePtr(t.RunAt), clonePtr(t.StartAt), clonePtr(t.EndAt)
 	t.Calendars = slices.Clone(t.Calendars)

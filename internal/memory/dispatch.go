@@ -86,7 +86,8 @@ func slots(e *core.Execution) int { return max(1, e.Policy.MaxConcurrency) }
 // MarkQueued marks executions as queued, or puts them off. It returns the ids
 // of both; those that wait no more are left out.
 func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]string, error) {
-	if _, err := s.begin(ctx, "mark executions queued"); err != nil {
+	now, err := s.begin(ctx, "mark executions queued")
+	if err != nil {
 		return nil, err
 	}
 	defer s.end()
@@ -100,6 +101,7 @@ func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]strin
 		e := cloneExecution(*row)
 		if m.DeferTo.IsZero() {
 			e.Status = core.StatusQueued
+			s.queuedAt[e.ID] = now
 		} else {
 			e.DueAt = core.Instant(m.DeferTo)
 		}
@@ -107,4 +109,51 @@ func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]strin
 		marked = append(marked, m.ID)
 	}
 	return marked, nil
+}
+
+// Unqueue makes executions pending again that the queue did not take.
+func (s *Store) Unqueue(ctx context.Context, ids []string) error {
+	if _, err := s.begin(ctx, "unqueue executions"); err != nil {
+		return err
+	}
+	defer s.end()
+
+	for _, id := range ids {
+		s.unqueue(id)
+	}
+	return nil
+}
+
+// UnqueueStale makes executions pending again that were marked longer than age
+// ago.
+func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error) {
+	now, err := s.begin(ctx, "unqueue stale executions")
+	if err != nil {
+		return 0, err
+	}
+	defer s.end()
+
+	n := 0
+	for id, at := range s.queuedAt {
+		e, live := s.executions.live[id]
+		switch {
+		case !live || e.Status != core.StatusQueued:
+			delete(s.queuedAt, id) // a worker took it since
+		case n < limit && at.Before(now.Add(-age)):
+			s.unqueue(id)
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (s *Store) unqueue(id string) {
+	row, ok := s.executions.live[id]
+	if !ok || row.Status != core.StatusQueued {
+		return
+	}
+	e := cloneExecution(*row)
+	e.Status = core.StatusPending
+	s.executions.put(e)
+	delete(s.queuedAt, id)
 }

@@ -166,7 +166,7 @@ func (s *Store) cancelTask(c core.Cancellation, now time.Time) (core.CancelRepor
 	report.Cancelled, report.Running = s.executions.endActive(t.ID, c.Reason, now)
 	// Its one occurrence lies ahead: there is nothing to cancel yet, and later
 	// there would be.
-	if t.ScheduleType == core.ScheduleOnce && t.Enabled && t.NextRun != nil && t.NextRun.After(now) {
+	if t.ScheduleType == core.ScheduleOnce && t.Enabled && t.NextRun != nil {
 		next := t
 		next.Enabled, next.NextRun, next.Plan.NextNominal = false, nil, nil
 		s.tasks.put(successor(t, next, now))

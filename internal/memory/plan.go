@@ -19,7 +19,9 @@ func (s *Store) PlanDue(ctx context.Context, limit int, decide func(now time.Tim
 	due := s.tasks.dueBy(now, limit)
 	plans := make([]core.Plan, len(due))
 	for i, t := range due {
-		plans[i] = decide(now, core.DueTask{Task: cloneTask(t), Active: s.executions.active(t.ID)})
+		plans[i] = decide(now, core.DueTask{
+			Task: cloneTask(t), Active: s.executions.active(t.ID), Calendars: s.calendars.set(t.Calendars),
+		})
 	}
 	report := core.PlanReport{Tasks: len(due), Observed: now}
 	for i, t := range due {
@@ -44,4 +46,23 @@ func (s *Store) apply(t core.Task, p core.Plan, now time.Time, report *core.Plan
 	}
 	t.NextRun, t.Plan = p.NextRun, p.State
 	s.tasks.put(cloneTask(t))
+}
+
+// CountDue counts the enabled tasks whose next run is in [from, to).
+func (s *Store) CountDue(ctx context.Context, from, to time.Time) (int, error) {
+	if _, err := s.begin(ctx, "count due tasks"); err != nil {
+		return 0, err
+	}
+	defer s.end()
+
+	n := 0
+	for row := range s.tasks.due.all() {
+		if !row.NextRun.Before(to) {
+			break
+		}
+		if !row.NextRun.Before(from) {
+			n++
+		}
+	}
+	return n, nil
 }

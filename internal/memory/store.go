@@ -20,6 +20,8 @@ type Store struct {
 	token      int64 // the last fencing token given out
 	tasks      *taskTable
 	schedules  *scheduleTable
+	calendars  *calendarTable
+	queuedAt   map[string]time.Time // when executions were marked
 	executions *ledger
 	requests   *requestTable
 }
@@ -30,6 +32,8 @@ func NewStore(clock core.Clock) *Store {
 		clock:      clock,
 		tasks:      newTaskTable(),
 		schedules:  newScheduleTable(),
+		calendars:  newCalendarTable(),
+		queuedAt:   map[string]time.Time{},
 		executions: newLedger(),
 		requests:   newRequestTable(),
 	}

@@ -59,9 +59,9 @@ func (c conn) cancelTask(ctx context.Context, id, reason string) (core.CancelRep
 	if report.Cancelled, report.Running, err = c.cancelLive(ctx, []string{id}, reason); err != nil {
 		return core.CancelReport{}, err
 	}
-	// Its one occurrence lies ahead: there is nothing to cancel yet, and later
-	// there would be. One that is due already is about to become an execution.
-	if t.ScheduleType == core.ScheduleOnce && t.Enabled && t.NextRun != nil && t.NextRun.After(c.now) {
+	// Its one occurrence is not planned: there is nothing to cancel yet, and
+	// later there would be.
+	if t.ScheduleType == core.ScheduleOnce && t.Enabled && t.NextRun != nil {
 		report.Disabled = true
 		next := t
 		next.Enabled, next.NextRun, next.Plan.NextNominal = false, nil, nil

@@ -9,55 +9,6 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// MarkQueued implements core.WorkStore. It returns the ids of both kinds: those
-// marked and those put off.
-func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]string, error) {
-	var queue []string
-	var put []core.QueueMark
-	for _, m := range marks {
-		if m.DeferTo.IsZero() {
-			queue = append(queue, m.ID)
-		} else {
-			put = append(put, m)
-		}
-	}
-	var marked []string
-	err := s.write(ctx, "mark queued", func(ctx context.Context, c conn) error {
-		ids, err := listIn[string](ctx, c, `
-			UPDATE executions SET status = 'queued'
-			WHERE id IN (?) AND `+isReady+`
-			RETURNING id`, queue)
-		if err != nil {
-			return err
-		}
-		deferred, err := c.deferTo(ctx, put)
-		marked = append(ids, deferred...)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return marked, nil
-}
-
-func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (ids []string, err error) {
-	err = inBatches(marks, func(batch []core.QueueMark) error {
-		args := make([]any, 0, 2*len(batch))
-		for _, m := range batch {
-			args = append(args, m.ID, stamp(m.DeferTo))
-		}
-		var part []string
-		err := c.list(ctx, &part, `
-			WITH v (id, due_at) AS (VALUES `+tuples(len(batch), 2)+`)
-			UPDATE executions SET due_at = v.due_at
-			FROM v WHERE executions.id = v.id AND executions.`+isReady+`
-			RETURNING executions.id`, args...)
-		ids = append(ids, part...)
-		return err
-	})
-	return ids, err
-}
-
 // Claim implements core.WorkStore. An execution that is not due yet is left
 // out: nothing starts early, not even for a stale message of a queue.
 func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {

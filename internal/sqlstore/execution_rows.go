@@ -25,6 +25,7 @@ const gateColumnCount = 4
 const (
 	isReady    = `status IN ('pending', 'retrying')`
 	isRunning  = `status = 'running'`
+	isQueued   = `status = 'queued'`
 	holdsSlot  = `status IN ('queued', 'running')`
 	isWaiting  = `status IN ('pending', 'queued', 'retrying')`
 	hasRetryOf = `retry_of IS NOT NULL`

@@ -62,10 +62,14 @@ func (c conn) decideDue(ctx context.Context, limit int,
 	if err != nil {
 		return nil, err
 	}
-	decisions := make([]decision, len(rows))
-	for i, r := range rows {
-		t := r.task()
-		decisions[i] = decision{t, decide(c.now, core.DueTask{Task: t, Active: active[t.ID]})}
+	tasks := tasksOf(rows)
+	calendars, err := c.calendarSet(ctx, calendarsOf(tasks))
+	if err != nil {
+		return nil, err
+	}
+	decisions := make([]decision, len(tasks))
+	for i, t := range tasks {
+		decisions[i] = decision{t, decide(c.now, core.DueTask{Task: t, Active: active[t.ID], Calendars: calendars})}
 	}
 	return decisions, nil
 }
@@ -151,4 +155,13 @@ func (c conn) untilNextTask(ctx context.Context) (time.Duration, error) {
 	var next timestamp
 	err := c.get(ctx, &next, `SELECT MIN(next_run) FROM tasks WHERE enabled = 1 AND next_run IS NOT NULL`)
 	return until(c.now, next), err
+}
+
+// CountDue implements core.PlanStore.
+func (s *Store) CountDue(ctx context.Context, from, to time.Time) (int, error) {
+	var n int
+	err := s.read().get(ctx, &n, `
+		SELECT COUNT(*) FROM tasks
+		WHERE enabled = 1 AND next_run IS NOT NULL AND next_run >= ? AND next_run < ?`, stamp(from), stamp(to))
+	return n, s.wrap("count due tasks", err)
 }

@@ -87,22 +87,33 @@ func (s *Store) UpdateSchedule(ctx context.Context, id string, version int64,
 func (c conn) retimeTasks(ctx context.Context, sc core.Schedule,
 	retime func(now time.Time, sc core.Schedule, t core.Task) (core.Task, error),
 ) error {
-	for after := ""; ; {
-		var rows []taskRow
-		err := c.list(ctx, &rows, `
-			SELECT `+taskColumns+` FROM tasks
-			WHERE schedule_id = ? AND id > ?
-			ORDER BY id LIMIT ?`+c.dialect.lock, sc.ID, after, maxBatch)
-		if err != nil {
-			return err
-		}
-		tasks := tasksOf(rows)
-		for i, t := range tasks {
+	return c.rewriteTasks(ctx, `schedule_id = ?`, sc.ID, func(batch []core.Task) error {
+		for i, t := range batch {
 			next, err := retime(c.now, sc, t)
 			if err != nil {
 				return verbatim{err}
 			}
-			tasks[i] = successor(t, next, c.now)
+			batch[i] = successor(t, next, c.now)
+		}
+		return nil
+	})
+}
+
+// rewriteTasks replaces the tasks that a condition selects by what rewrite makes
+// of them, a batch at a time.
+func (c conn) rewriteTasks(ctx context.Context, condition, arg string, rewrite func(batch []core.Task) error) error {
+	for after := ""; ; {
+		var rows []taskRow
+		err := c.list(ctx, &rows, `
+			SELECT `+taskColumns+` FROM tasks
+			WHERE `+condition+` AND id > ?
+			ORDER BY id LIMIT ?`+c.dialect.lock, arg, after, maxBatch)
+		if err != nil {
+			return err
+		}
+		tasks := tasksOf(rows)
+		if err := rewrite(tasks); err != nil {
+			return err
 		}
 		if err := c.updateTasks(ctx, tasks); err != nil {
 			return err

@@ -104,7 +104,7 @@ func (s *Store) takeOver(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		queued, err := c.exec(ctx, `UPDATE executions SET status = 'pending' WHERE status = 'queued'`)
+		queued, err := c.exec(ctx, `UPDATE executions SET status = 'pending', queued_at = NULL WHERE `+isQueued)
 		if err != nil {
 			return err
 		}
@@ -181,6 +181,7 @@ func sqliteDialect(clock core.Clock) dialect {
 		// Without statistics SQLite takes the order of ids for the better way.
 		byCreation: ` INDEXED BY task_history_created_idx`,
 		nameHas:    `instr(fold(name), ?) > 0`,
+		inCalendar: `EXISTS (SELECT 1 FROM json_each(timing, '$.calendars') WHERE value = ?)`,
 		violation:  sqliteViolation,
 	}
 }

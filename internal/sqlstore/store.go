@@ -40,6 +40,7 @@ type dialect struct {
 	skipLocked string                                                              // suffix: lock them and leave out those locked by others
 	byCreation string                                                              // suffix of task_history in FROM: walk it by created_at
 	nameHas    string                                                              // condition: tasks.name contains ?, which is in lower case
+	inCalendar string                                                              // condition on a row with timing: it names the calendar ?
 	violation  func(error) violation                                               // which constraint an error is about
 }
 

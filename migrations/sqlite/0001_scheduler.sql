@@ -16,6 +16,20 @@ CREATE TABLE schedules (
     CONSTRAINT schedules_timing_check CHECK (json_valid(timing))
 ) STRICT;
 
+-- Dates on which the tasks that name them do not run. Tasks and schedules name
+-- them inside timing.
+CREATE TABLE calendars (
+    id         TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    spec       TEXT    NOT NULL, -- JSON: the dates and what happens on them
+    version    INTEGER NOT NULL DEFAULT 1,
+    created_at TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
+    updated_at TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
+    CONSTRAINT calendars_pkey PRIMARY KEY (id),
+    CONSTRAINT calendars_name_key UNIQUE (name),
+    CONSTRAINT calendars_spec_check CHECK (json_valid(spec))
+) STRICT;
+
 CREATE TABLE tasks (
     id              TEXT    NOT NULL,
     name            TEXT    NOT NULL,
@@ -88,6 +102,7 @@ CREATE TABLE executions (
     cancel_requested INTEGER NOT NULL,
     lease_until      TEXT,
     attempt_start    TEXT,
+    queued_at        TEXT,              -- when it was handed to the queue
     priority         INTEGER NOT NULL,  -- with the columns below: copies out of policy, for indexes
     exclusive_task   TEXT,              -- the task's id when at most one of its executions may run
     concurrency_key  TEXT,
@@ -106,6 +121,10 @@ CREATE INDEX executions_ready_idx ON executions (priority DESC, due_at, id)
 -- Ready: when the next one is due.
 CREATE INDEX executions_due_idx ON executions (due_at)
     WHERE status IN ('pending', 'retrying');
+
+-- UnqueueStale: what was handed to the queue long ago.
+CREATE INDEX executions_queued_idx ON executions (queued_at)
+    WHERE status = 'queued';
 
 -- Reap: expired leases, oldest first.
 CREATE INDEX executions_lease_idx ON executions (lease_until)
@@ -263,4 +282,5 @@ DROP TABLE execution_logs;
 DROP TABLE task_history;
 DROP TABLE executions;
 DROP TABLE tasks;
+DROP TABLE calendars;
 DROP TABLE schedules;

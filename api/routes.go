@@ -14,13 +14,21 @@ func (s *Server) routes() {
 	a.Delete("/tasks/:id", s.deleteTask)
 	a.Post("/tasks/:id/execute", s.executeTask)
 	a.Post("/tasks/:id/cancel", s.cancelTask)
+	a.Get("/tasks/:id/upcoming", s.listUpcoming)
 
 	a.Post("/schedules", s.createSchedule)
 	a.Get("/schedules", s.listSchedules)
+	a.Post("/schedules/preview", s.previewSchedule)
 	a.Get("/schedules/:id", s.getSchedule)
 	a.Put("/schedules/:id", s.updateSchedule)
 	a.Delete("/schedules/:id", s.deleteSchedule)
 	a.Get("/schedules/:id/tasks", s.listScheduleTasks)
+
+	a.Post("/calendars", s.createCalendar)
+	a.Get("/calendars", s.listCalendars)
+	a.Get("/calendars/:name", s.getCalendar)
+	a.Put("/calendars/:name", s.updateCalendar)
+	a.Delete("/calendars/:name", s.deleteCalendar)
 
 	a.Get("/history", s.listHistory)
 	a.Get("/history/failed", s.listFailed)

@@ -54,6 +54,7 @@ func commands() []command {
 	return []command{
 		{"serve", "", "run the service (the default)", serve},
 		{"migrate", "up|down|status", "change or show the database schema, without running the service", migrate},
+		{"cron", "explain|next EXPRESSION", "say in words what a cron expression does, or when it fires next", cron},
 		{"version", "", "print the version", version},
 	}
 }

@@ -337,6 +337,21 @@ func TestCalendarMoves(t *testing.T) {
 	require.Empty(t, run(schedule.ExcludedSkip, "0 9 25 12 *"))
 }
 
+// A date that shows an hour twice moves as a date of 24 hours.
+func TestRepeatedHourMovesOnce(t *testing.T) {
+	t.Parallel()
+	s := compile(t, schedule.Config{
+		Kind: schedule.KindCron, Cron: "*/30 * * * SUN", Timezone: "America/New_York",
+		Calendars: []schedule.Calendar{{Weekdays: []string{"SUN"}, OnExcluded: schedule.ExcludedNext}},
+	})
+	sunday := time.Date(2026, 11, 1, 0, 0, 0, 0, s.Location())
+	moved := s.Between(sunday.Add(-time.Minute), sunday.AddDate(0, 0, 1), 100)
+	require.Len(t, moved, 48)
+	for i, o := range moved {
+		require.Equal(t, sunday.AddDate(0, 0, 1).Add(time.Duration(i)*30*time.Minute).UTC(), o.At)
+	}
+}
+
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	office := schedule.Window{Days: []string{"MON", "TUE", "WED", "THU", "FRI"}, Start: "09:00", End: "17:00", Timezone: "Europe/Berlin"}

@@ -43,7 +43,7 @@ var rules = map[string]rule{
 	"internal":        {[]string{"core", "core/schedule", "migrations"}, nil},
 	"internal/config": {nothing, nothing},
 	"internal/app":    {[]string{"api", "core", "core/engine", "core/schedule", "host", "internal"}, nil},
-	"cmd":             {[]string{"internal"}, nil},
+	"cmd":             {[]string{"core/schedule", "internal"}, nil},
 	"e2e":             {[]string{"internal"}, nil},
 }
 

@@ -113,6 +113,7 @@ func NewRetry(of Execution, now time.Time) (Execution, error) {
 	e.Attempt, e.Attempts = 0, []Attempt{}
 	e.Error, e.ErrorCode, e.Result = nil, nil, nil
 	e.Worker, e.Plugin, e.Token, e.CancelRequested = "", "", 0, false
+	e.LeaseUntil, e.AttemptStart = time.Time{}, time.Time{}
 	return e, nil
 }
 

@@ -28,6 +28,9 @@ func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
 	p := planning{now: now, task: d.Task, active: d.Active, plan: Plan{State: d.Task.Plan}}
 	overdue, next, more := overdueOf(spec, d.Task, now)
 	run, missed := d.Task.Misfire.Split(now, overdue)
+	if d.Task.Misfire.Policy == MisfireLatest && more && !next.At.After(now) {
+		run, missed = nil, overdue // the latest one comes in a later step
+	}
 	p.miss(missed)
 	p.run(run)
 	if len(overdue) > 0 {

@@ -1,6 +1,9 @@
 package core
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Queue carries the ids of executions from the dispatcher to the workers. It
 // only saves work: the store decides who may run, so a message that is lost,
@@ -10,7 +13,7 @@ type Queue interface {
 	// queue is full; then none of the items was taken. An item that is in the
 	// queue already may be taken only once.
 	Publish(ctx context.Context, items []QueueItem) error
-	// Receive waits for items, highest priority first, and returns at least one.
+	// Receive waits for items, lowest rank first, and returns at least one.
 	// want is how many the caller can start now; a queue whose messages are
 	// bundles may return more. It ends with ctx's error.
 	Receive(ctx context.Context, want int) (Delivery, error)
@@ -25,6 +28,7 @@ type QueueItem struct {
 	ExecutionID string
 	Type        string
 	Priority    int
+	Rank        time.Time // the order among waiting items, see Execution.Rank
 }
 
 // Delivery is a bundle of items for a worker. Ack tells the queue that the

@@ -182,8 +182,8 @@ type CancelReport struct {
 type QueueStore interface {
 	// Ready lists up to limit executions that may be handed to the queue now:
 	// due, not queued yet, and not behind another queued or running execution of
-	// their exclusive task or a full concurrency key. Highest priority first,
-	// then oldest.
+	// their exclusive task or a full concurrency key. In the order of
+	// Execution.Rank.
 	Ready(ctx context.Context, limit int) (ReadyReport, error)
 	// MarkQueued marks those as queued, or defers those with a time. It returns
 	// the ids it marked; the others have changed meanwhile.

@@ -54,7 +54,8 @@ type queueFixture struct {
 }
 
 func queueItem(id string, priority int) core.QueueItem {
-	return core.QueueItem{ExecutionID: id, Type: "test", Priority: priority}
+	e := core.Execution{CreatedAt: Epoch(), Policy: core.Policy{Priority: priority}}
+	return core.QueueItem{ExecutionID: id, Type: "test", Priority: priority, Rank: e.Rank()}
 }
 
 func (f *queueFixture) send(items ...core.QueueItem) {

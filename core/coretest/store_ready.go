@@ -11,7 +11,7 @@ import (
 
 func (s storeSuite) ready(t *testing.T) {
 	s.run(t, "only due executions that are not queued yet are ready", readySelects)
-	s.run(t, "the highest priority comes first, then the oldest", readyOrder)
+	s.run(t, "the lowest rank comes first: priority, and age", readyOrder)
 	s.run(t, "the limit cuts the list and tells that there is more", readyLimit)
 	s.run(t, "a clock that is set back takes back what was due", readyClockBack)
 	s.run(t, "the wait leads to the next due execution", readyWait)
@@ -60,13 +60,17 @@ func readySelects(f *fixture) {
 }
 
 func readyOrder(f *fixture) {
+	created := func(at time.Time) func(*core.Execution) {
+		return func(e *core.Execution) { e.CreatedAt, e.DueAt = at, at }
+	}
 	now := f.clock.Now()
-	low := f.putFree(priority(1), from(now.Add(-time.Hour)))
-	second := f.putFree(priority(5), from(now.Add(-time.Minute)))
-	third := f.putFree(priority(5), from(now.Add(-time.Minute))) // the same, the larger id
-	first := f.putFree(priority(5), from(now.Add(-time.Hour)))
-	high := f.putFree(priority(9))
-	require.Equal(f, idsOf([]core.Execution{high, first, second, third, low}), f.readyIDs())
+	low := f.putFree(priority(0), created(now.Add(-core.AgingStep)))
+	second := f.putFree(priority(5), created(now.Add(-time.Second)))
+	third := f.putFree(priority(5), created(now.Add(-time.Second))) // the same, the larger id
+	first := f.putFree(priority(5), created(now.Add(-time.Minute)))
+	high := f.putFree(priority(9), created(now))
+	aged := f.putFree(priority(0), created(now.Add(-core.MaxOvertaking-time.Second)))
+	require.Equal(f, idsOf([]core.Execution{first, aged, high, second, third, low}), f.readyIDs())
 }
 
 func readyLimit(f *fixture) {

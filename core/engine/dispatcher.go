@@ -85,7 +85,7 @@ func (d *dispatcher) admit(ctx context.Context, report core.ReadyReport) ([]core
 			marks = append(marks, core.QueueMark{ID: e.ID, DeferTo: report.Observed.Add(wait)})
 			continue
 		}
-		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Policy.Priority})
+		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Policy.Priority, Rank: e.Rank()})
 		marks = append(marks, core.QueueMark{ID: e.ID})
 	}
 	return items, marks, nil

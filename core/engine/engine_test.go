@@ -282,3 +282,36 @@ func TestJanitorKeepsTheRetention(t *testing.T) {
 		require.True(t, n >= 60 && n <= 62, "%d executions kept of the last hour", n)
 	})
 }
+
+// TestTheLowestPriorityWaitsABoundedTime keeps a node at ten times its capacity
+// with work of the highest priority and looks how long one execution of the
+// lowest priority waits. Without aging it would wait for ever.
+func TestTheLowestPriorityWaitsABoundedTime(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		e := w.node(taking(time.Second), func(c *engine.Config) { c.Concurrency, c.Receivers = 1, 1 })
+		high := w.task(overlap(core.OverlapAllow), policy(func(p *core.Policy) { p.Priority = 9 }))
+		low := w.task(policy(func(p *core.Policy) { p.Priority = 0 }))
+		flood := func(seconds int) {
+			for range seconds {
+				for range 10 {
+					w.execute(high)
+				}
+				time.Sleep(time.Second)
+			}
+		}
+		flood(5)
+		x := w.execute(low)
+		backlog := 10*5 - 5
+		flood(120)
+		// In the order of creation it would wait for the backlog. Then come those
+		// of the highest priority that were created within MaxOvertaking after it.
+		overtaking := int(core.MaxOvertaking.Seconds()) * 10
+		time.Sleep(time.Duration(backlog+overtaking-120+5) * time.Second)
+		got := w.execution(x.ID)
+		require.Equal(t, core.StatusSucceeded, got.Status)
+		waited := got.StartTime.Sub(got.CreatedAt)
+		require.LessOrEqual(t, waited, time.Duration(backlog+overtaking+5)*time.Second)
+		require.Greater(t, waited, time.Duration(backlog)*time.Second, "priority counts for something")
+		stop(e, 0)
+	})
+}

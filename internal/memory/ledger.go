@@ -20,7 +20,7 @@ type ledger struct {
 	byKey  map[string]load     // concurrency key → who occupies it
 
 	later  *index[*core.Execution] // pending and retrying, by due time
-	ready  *index[*core.Execution] // those of them that are due, by priority
+	ready  *index[*core.Execution] // those of them that are due, by rank
 	leases *index[*core.Execution] // running, by end of the lease
 	ended  *index[*core.Execution] // finished, by end
 
@@ -47,7 +47,7 @@ func newLedger() *ledger {
 		live: map[string]*core.Execution{}, finished: map[string]*core.Execution{},
 		logs:   map[string][]core.AttemptLog{},
 		byTask: map[string]*dossier{}, byKey: map[string]load{},
-		later: newIndex(byDueAt), ready: newIndex(byPriority),
+		later: newIndex(byDueAt), ready: newIndex(byExecutionRank),
 		leases: newIndex(byLease), ended: newIndex(byEnd),
 	}
 }
@@ -56,8 +56,8 @@ func byDueAt(a, b *core.Execution) int {
 	return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID))
 }
 
-func byPriority(a, b *core.Execution) int {
-	return cmp.Or(cmp.Compare(b.Policy.Priority, a.Policy.Priority), byDueAt(a, b))
+func byExecutionRank(a, b *core.Execution) int {
+	return cmp.Or(a.Rank().Compare(b.Rank()), cmp.Compare(a.ID, b.ID))
 }
 
 func byLease(a, b *core.Execution) int {
@@ -204,7 +204,7 @@ func (l *ledger) sort(now time.Time) {
 		for _, e := range l.ready.entries {
 			l.later.set(e.id, e.value)
 		}
-		l.ready = newIndex(byPriority)
+		l.ready = newIndex(byExecutionRank)
 	}
 	l.sortedAt = now
 	for {

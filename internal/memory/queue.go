@@ -14,15 +14,15 @@ import (
 // items come again. It is far longer than a claim takes.
 const redeliverAfter = 30 * time.Second
 
-// Queue is a core.Queue with a bounded priority queue: the highest priority
-// first, first in first out within a priority. It is safe for concurrent use.
+// Queue is a core.Queue with a bounded priority queue: the lowest rank first,
+// first in first out within a rank. It is safe for concurrent use.
 // Its zero value is not useful; NewQueue makes one.
 type Queue struct {
 	capacity int
 
 	mu      sync.Mutex
 	closed  bool
-	arrived int64         // counts items, for the order within a priority
+	arrived int64         // counts items, for the order within a rank
 	waiting *index[place] // by execution id
 	changed chan struct{} // closed and replaced when a Receive should look again
 }
@@ -43,7 +43,7 @@ func NewQueue(capacity int) *Queue {
 }
 
 func byPlace(a, b place) int {
-	return cmp.Or(cmp.Compare(b.item.Priority, a.item.Priority), cmp.Compare(a.order, b.order))
+	return cmp.Or(a.item.Rank.Compare(b.item.Rank), cmp.Compare(a.order, b.order))
 }
 
 // Publish offers items. Those whose execution waits here already are not taken

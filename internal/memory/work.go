@@ -44,7 +44,7 @@ func (l *ledger) claimable(ids []string, now time.Time) []core.Execution {
 			rows = append(rows, e)
 		}
 	}
-	slices.SortFunc(rows, byPriority)
+	slices.SortFunc(rows, byRank)
 	rows = slices.Compact(rows)
 	claimable := make([]core.Execution, len(rows))
 	for i, row := range rows {

@@ -37,17 +37,16 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string, err error) {
 	type candidate struct {
 		gateRow
-		Priority int       `db:"priority"`
-		DueAt    timestamp `db:"due_at"`
+		Rank timestamp `db:"rank"`
 	}
 	candidates, err := listIn[candidate](ctx, c, `
-		SELECT id, exclusive_task, concurrency_key, max_concurrency, priority, due_at FROM executions
+		SELECT id, exclusive_task, concurrency_key, max_concurrency, rank FROM executions
 		WHERE id IN (?) AND `+isWaiting+` AND due_at <= ?`+c.dialect.lock, ids, stamp(c.now))
 	if err != nil || len(candidates) == 0 {
 		return nil, nil, err
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.DueAt.Compare(b.DueAt.Time), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(a.Rank.Compare(b.Rank.Time), cmp.Compare(a.ID, b.ID))
 	})
 	g, err := c.gates(ctx, true)
 	if err != nil {

@@ -16,7 +16,7 @@ const executionColumnCount = 27
 
 // gateColumns lists what executions has beside them, in the order of gateArgs:
 // copies out of the policy, for indexes.
-const gateColumns = `priority, exclusive_task, concurrency_key, max_concurrency`
+const gateColumns = `rank, exclusive_task, concurrency_key, max_concurrency`
 
 const gateColumnCount = 4
 
@@ -99,7 +99,7 @@ func gateArgs(e core.Execution) []any {
 		exclusive = e.TaskID
 	}
 	return []any{
-		e.Policy.Priority, exclusive, nullable(e.Policy.ConcurrencyKey), e.Policy.MaxConcurrency,
+		stamp(e.Rank()), exclusive, nullable(e.Policy.ConcurrencyKey), e.Policy.MaxConcurrency,
 	}
 }
 

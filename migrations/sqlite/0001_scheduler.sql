@@ -103,7 +103,7 @@ CREATE TABLE executions (
     lease_until      TEXT,
     attempt_start    TEXT,
     queued_at        TEXT,              -- when it was handed to the queue
-    priority         INTEGER NOT NULL,  -- with the columns below: copies out of policy, for indexes
+    rank             TEXT    NOT NULL,  -- the order among waiting ones; with the columns below for indexes
     exclusive_task   TEXT,              -- the task's id when at most one of its executions may run
     concurrency_key  TEXT,
     max_concurrency  INTEGER NOT NULL,
@@ -115,7 +115,7 @@ CREATE TABLE executions (
 ) STRICT;
 
 -- Ready: what may be handed to the queue, in its order.
-CREATE INDEX executions_ready_idx ON executions (priority DESC, due_at, id)
+CREATE INDEX executions_ready_idx ON executions (rank, id, due_at)
     WHERE status IN ('pending', 'retrying');
 
 -- Ready: when the next one is due.

@@ -44,7 +44,7 @@ func (l *ledger) claimable(ids []string, now time.Time) []core.Execution {
 			rows = append(rows, e)
 		}
 	}
-	slices.SortFunc(rows, byRank)
+	slices.SortFunc(rows, byExecutionRank)
 	rows = slices.Compact(rows)
 	claimable := make([]core.Execution, len(rows))
 	for i, row := range rows {

@@ -14,6 +14,9 @@ func (s *Server) routes() {
 	a.Delete("/tasks/:id", s.deleteTask)
 	a.Post("/tasks/:id/execute", s.executeTask)
 	a.Post("/tasks/:id/cancel", s.cancelTask)
+	a.Post("/tasks/:id/pause", s.pauseTask)
+	a.Post("/tasks/:id/resume", s.resumeTask)
+	a.Post("/tasks/:id/backfill", s.backfillTask)
 	a.Get("/tasks/:id/upcoming", s.listUpcoming)
 
 	a.Post("/schedules", s.createSchedule)

@@ -65,6 +65,7 @@ type Execution struct {
 	CreatedAt   time.Time       `json:"createdAt"`
 
 	Policy          Policy          `json:"-"` // in force when it was planned
+	Hours           *Hours          `json:"-"` // when it may start; nil is at any time
 	Data            json.RawMessage `json:"-"` // the task's data when it was planned
 	Token           int64           `json:"-"` // fencing token of the last claim
 	LeaseUntil      time.Time       `json:"-"`
@@ -95,7 +96,7 @@ func NewExecution(t Task, trigger Trigger, nominal, due, now time.Time) Executio
 		Status: StatusPending, Trigger: trigger,
 		NominalTime: Instant(nominal), DueAt: Instant(due), CreatedAt: Instant(now),
 		MaxAttempts: t.RetryPolicy.Attempts, Attempts: []Attempt{},
-		Policy: t.Policy, Data: t.Data,
+		Policy: t.Policy, Data: t.Data, Hours: hoursOf(t, trigger),
 	}
 }
 
@@ -113,6 +114,7 @@ func NewRetry(of Execution, now time.Time) (Execution, error) {
 	e.Attempt, e.Attempts = 0, []Attempt{}
 	e.Error, e.ErrorCode, e.Result = nil, nil, nil
 	e.Worker, e.Plugin, e.Token, e.CancelRequested = "", "", 0, false
+	e.Hours = nil
 	e.LeaseUntil, e.AttemptStart = time.Time{}, time.Time{}
 	return e, nil
 }
@@ -190,11 +192,17 @@ func (e *Execution) HandBack(now time.Time) {
 		e.LoseLease(0, now)
 		return
 	}
+	e.PutOff(now)
+}
+
+// PutOff takes a claim back whose attempt has not begun: the execution may not
+// start before due after all.
+func (e *Execution) PutOff(due time.Time) {
 	e.Attempt--
 	if e.Attempt == 0 {
 		e.StartTime = nil
 	}
-	e.Status, e.Worker, e.DueAt = StatusPending, "", Instant(now)
+	e.Status, e.Worker, e.DueAt = StatusPending, "", Instant(due)
 }
 
 // Cancel ends an execution that is not running. A running one is asked to end

@@ -27,6 +27,17 @@ func occurrences(spec *schedule.Spec, after time.Time) iter.Seq[schedule.Occurre
 	}
 }
 
+// startingFrom leaves out what a calendar moved to before an instant.
+func startingFrom(from time.Time, seq iter.Seq[schedule.Occurrence]) iter.Seq[schedule.Occurrence] {
+	return func(yield func(schedule.Occurrence) bool) {
+		for o := range seq {
+			if !o.At.Before(from) && !yield(o) {
+				return
+			}
+		}
+	}
+}
+
 // take returns the first n of a sequence.
 func take(seq iter.Seq[schedule.Occurrence], n int) []schedule.Occurrence {
 	all := []schedule.Occurrence{}

@@ -22,15 +22,22 @@ type planner struct {
 }
 
 // arm creates the task of a spec at Epoch and sets its first occurrence.
-func arm(t require.TestingT, calendars core.CalendarSet, options ...func(*core.TaskSpec)) *planner {
-	p := &planner{t: t, timetable: core.Timetable{MinInterval: time.Second}, calendars: calendars}
-	task := coretest.Task(options...)
+func arm(t require.TestingT, calendars core.CalendarSet, opts ...func(*core.TaskSpec)) *planner {
+	task, err := armed(calendars, nil, opts...)
+	require.NoError(t, err)
+	return &planner{t: t, timetable: core.Timetable{MinInterval: time.Second}, task: task, calendars: calendars}
+}
+
+// armed returns what Arm makes of a task that is created at Epoch and, when
+// change is given, changed.
+func armed(calendars core.CalendarSet, change func(*core.Task), opts ...func(*core.TaskSpec)) (core.Task, error) {
+	task := coretest.Task(opts...)
 	task.Timing = task.Timing.WithDefaults()
 	task.TaskSpec = task.Anchored(task.CreatedAt)
-	var err error
-	p.task, err = p.timetable.Arm(task, calendars, coretest.Epoch())
-	require.NoError(t, err)
-	return p
+	if change != nil {
+		change(&task)
+	}
+	return core.Timetable{MinInterval: time.Second}.Arm(task, calendars, coretest.Epoch())
 }
 
 // step plans the task once.

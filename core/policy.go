@@ -22,7 +22,10 @@ type Policy struct {
 	RetryPolicy    RetryPolicy    `json:"retryPolicy"`
 	ConcurrencyKey string         `json:"concurrencyKey"` // executions with the same key share maxConcurrency
 	MaxConcurrency int            `json:"maxConcurrency"`
-	RateLimit      *RateLimit     `json:"rateLimit"`
+	// PauseAfterFailures pauses the task when so many executions in a row have
+	// failed; 0 never does.
+	PauseAfterFailures int        `json:"pauseAfterFailures"`
+	RateLimit          *RateLimit `json:"rateLimit"`
 }
 
 // RateLimit bounds how many executions with the same key start in a period.
@@ -70,6 +73,7 @@ func (p Policy) check(out *problems) {
 	p.RetryPolicy.check(out)
 	out.text("/concurrencyKey", p.ConcurrencyKey, 0, 200)
 	out.within("/maxConcurrency", p.MaxConcurrency, 1, 10_000)
+	out.within("/pauseAfterFailures", p.PauseAfterFailures, 0, 1000)
 	if p.RateLimit != nil {
 		out.text("/rateLimit/key", p.RateLimit.Key, 0, 200)
 		out.within("/rateLimit/limit", p.RateLimit.Limit, 1, 1_000_000)

@@ -57,8 +57,8 @@ func (s *Scheduler) Preview(ctx context.Context, timing Timing, taskID string, f
 			Code: WarnDependsOnTask, Message: "H fields and jitter are drawn from the task's id; another task has other times",
 		})
 	}
-	p.Occurrences = take(occurrences(spec, from), t.left(count))
-	return s.warnOfHerd(ctx, p)
+	p.Occurrences = take(startingFrom(from, occurrences(spec, from)), t.left(count))
+	return s.warnOfHerd(ctx, p, nil)
 }
 
 // Upcoming computes what a task will do next. Errors: NOT_FOUND.
@@ -83,7 +83,7 @@ func (s *Scheduler) Upcoming(ctx context.Context, id string, count int) (Preview
 		return p, nil
 	}
 	p.Occurrences = take(t.occurrences(spec), t.left(count))
-	return s.warnOfHerd(ctx, p)
+	return s.warnOfHerd(ctx, p, t.NextRun)
 }
 
 // left is how many occurrences a task still has, at most count.
@@ -94,8 +94,9 @@ func (t Task) left(count int) int {
 	return max(0, min(count, t.MaxRuns-t.Plan.Runs))
 }
 
-// warnOfHerd tells when many other tasks are due in the same minute.
-func (s *Scheduler) warnOfHerd(ctx context.Context, p Preview) (Preview, error) {
+// warnOfHerd tells when many other tasks are due in the same minute. own, when
+// given, is the next run of the task itself.
+func (s *Scheduler) warnOfHerd(ctx context.Context, p Preview, own *time.Time) (Preview, error) {
 	for i, o := range p.Occurrences {
 		if i == herdProbes {
 			break
@@ -105,10 +106,13 @@ func (s *Scheduler) warnOfHerd(ctx context.Context, p Preview) (Preview, error) 
 		if err != nil {
 			return p, err
 		}
+		if own != nil && own.Truncate(time.Minute).Equal(minute) {
+			n--
+		}
 		if n >= herdSize {
 			p.Warnings = append(p.Warnings, schedule.Warning{
 				Code: WarnHerd,
-				Message: fmt.Sprintf("%d tasks are due in the minute of %s; H in the minute field or jitterMs spreads them",
+				Message: fmt.Sprintf("%d other tasks are due in the minute of %s; H in the minute field or jitterMs spreads them",
 					n, minute.In(p.Location).Format("15:04 on 2 January 2006")),
 			})
 			break

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"reflect"
 	"time"
 )
 
@@ -39,11 +40,18 @@ func (s *Scheduler) UpdateCalendar(ctx context.Context, name string, version int
 	if spec.Name != name {
 		return Calendar{}, Invalid(CodeValidationFailed, []FieldProblem{{Field: "/name", Problem: "a calendar's name cannot change: tasks refer to it"}})
 	}
+	same := false
 	change := func(_ time.Time, c Calendar) (Calendar, error) {
+		same = reflect.DeepEqual(c.rule(), spec.rule())
 		c.CalendarSpec = spec
 		return c, nil
 	}
-	c, err := s.store.UpdateCalendar(ctx, name, version, change, s.retime)
+	c, err := s.store.UpdateCalendar(ctx, name, version, change, func(now time.Time, set CalendarSet, t Task) (Task, error) {
+		if same {
+			return t, nil // what is due and not planned yet stays due
+		}
+		return s.retime(now, set, t)
+	})
 	if err == nil {
 		s.signals.Send(ctx, Signal{Kind: SignalPlan})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -62,6 +63,9 @@ func (s *Scheduler) UpdateSchedule(ctx context.Context, id string, version int64
 		return sc, nil
 	}
 	sc, err := s.store.UpdateSchedule(ctx, id, version, change, func(now time.Time, sc Schedule, t Task) (Task, error) {
+		if reflect.DeepEqual(t.Timing, sc.Timing) {
+			return t, nil // what is due and not planned yet stays due
+		}
 		t.Timing = sc.Timing
 		return s.retime(now, set, t)
 	})

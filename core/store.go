@@ -148,6 +148,9 @@ type ExecutionStore interface {
 	Execution(ctx context.Context, id string) (Execution, error)
 	// Executions lists live and finished executions, newest first.
 	Executions(ctx context.Context, f ExecutionFilter, p Page) ([]Execution, error)
+	// Occurred tells which nominal times in [from, to) of a task have an
+	// execution that succeeded or has not ended, and its state.
+	Occurred(ctx context.Context, taskID string, from, to time.Time) (map[time.Time]Status, error)
 	// ExecutionLogs returns what the plugin logged, attempt by attempt.
 	ExecutionLogs(ctx context.Context, id string) ([]AttemptLog, error)
 	// Cancel ends the waiting executions of a task, or one execution, and asks

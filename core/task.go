@@ -23,11 +23,14 @@ type TaskSpec struct {
 type Task struct {
 	ID string `json:"id"`
 	TaskSpec
-	NextRun   *time.Time `json:"nextRun"` // when the next occurrence is due; null when there is none
-	LastRun   *time.Time `json:"lastRun"` // when an execution last started
-	CreatedAt time.Time  `json:"createdAt"`
-	UpdatedAt time.Time  `json:"updatedAt"`
-	Version   int64      `json:"version"` // grows with every change by a user
+	NextRun *time.Time `json:"nextRun"` // when the next occurrence is due; null when there is none
+	LastRun *time.Time `json:"lastRun"` // when an execution last started
+	// PauseReason says why the task is paused; null when it is not. A paused
+	// task plans nothing; what came due meanwhile is a misfire when it resumes.
+	PauseReason *string   `json:"pauseReason"`
+	CreatedAt   time.Time `json:"createdAt"`
+	UpdatedAt   time.Time `json:"updatedAt"`
+	Version     int64     `json:"version"` // grows with every change by a user
 
 	Plan PlanState `json:"-"`
 }
@@ -37,6 +40,7 @@ type PlanState struct {
 	NextNominal *time.Time // nominal time of the occurrence that NextRun starts
 	LastNominal *time.Time // the latest nominal time that was planned, missed or skipped
 	Runs        int        // executions planned so far, compared with MaxRuns
+	Failures    int        // executions that failed in a row
 }
 
 // The bounds of a task's fields.

@@ -94,4 +94,7 @@ func (t Task) exhausted() bool { return t.MaxRuns > 0 && t.Plan.Runs >= t.MaxRun
 func (t *Task) setNext(o schedule.Occurrence) {
 	due, nominal := Instant(o.At), Instant(o.Nominal)
 	t.NextRun, t.Plan.NextNominal = &due, &nominal
+	if t.PauseReason != nil {
+		t.NextRun = nil
+	}
 }

@@ -7,22 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
-	"github.com/nexuscore/scheduler/core/coretest"
 	"github.com/nexuscore/scheduler/core/schedule"
 )
 
 type options = []func(*core.TaskSpec)
-
-// armed returns what Arm makes of a task that is created at Epoch.
-func armed(calendars core.CalendarSet, change func(*core.Task), opts ...func(*core.TaskSpec)) (core.Task, error) {
-	task := coretest.Task(opts...)
-	task.Timing = task.Timing.WithDefaults()
-	task.TaskSpec = task.Anchored(task.CreatedAt)
-	if change != nil {
-		change(&task)
-	}
-	return core.Timetable{MinInterval: time.Second}.Arm(task, calendars, coretest.Epoch())
-}
 
 func TestTheFirstOccurrence(t *testing.T) {
 	none := time.Time{}

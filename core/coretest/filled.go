@@ -24,9 +24,9 @@ func fullTask(scheduleID string) core.Task {
 			Timing: fullTiming(), ScheduleID: &scheduleID, Policy: fullPolicy(),
 			Data: json.RawMessage(`{"text":"hi"}`), Labels: map[string]string{"team": "x", "a/b": "y z"}, Enabled: true,
 		},
-		NextRun: at(time.Hour), LastRun: at(-time.Hour),
+		NextRun: at(time.Hour), LastRun: at(-time.Hour), PauseReason: new("stream is off"),
 		CreatedAt: *at(-48 * time.Hour), UpdatedAt: *at(-24 * time.Hour), Version: 7,
-		Plan: core.PlanState{NextNominal: at(30 * time.Minute), LastNominal: at(-2 * time.Hour), Runs: 4},
+		Plan: core.PlanState{NextNominal: at(30 * time.Minute), LastNominal: at(-2 * time.Hour), Runs: 4, Failures: 2},
 	}
 }
 
@@ -51,7 +51,7 @@ func fullPolicy() core.Policy {
 		RetryPolicy: core.RetryPolicy{
 			Attempts: 5, Delay: 1_500, Backoff: core.BackoffLinear, MaxDelay: 90_000, Jitter: true,
 		},
-		ConcurrencyKey: "channel:1", MaxConcurrency: 3,
+		ConcurrencyKey: "channel:1", MaxConcurrency: 3, PauseAfterFailures: 5,
 		RateLimit: &core.RateLimit{Key: "api", Limit: 30, PerMs: 60_000},
 	}
 }

@@ -29,6 +29,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Claim", s.claim)
 	t.Run("ClaimConcurrently", s.claimConcurrently)
 	t.Run("Finish", s.finish)
+	t.Run("Follow", s.follow)
 	t.Run("Leases", s.leases)
 	t.Run("Maintenance", s.maintenance)
 	t.Run("Context", s.contexts)

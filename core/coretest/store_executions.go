@@ -30,6 +30,7 @@ func (f *fixture) putFull() core.Execution {
 	original := core.NewID()
 	e := Execution(task, func(e *core.Execution) {
 		e.Trigger, e.RetryOf = core.TriggerRetry, &original
+		e.Hours = &core.Hours{Windows: task.ExecutionWindows, Calendars: task.Calendars, Timezone: task.Timezone}
 		e.NominalTime, e.DueAt = Epoch().Add(-2*time.Microsecond), Epoch().Add(-time.Microsecond)
 	})
 	created, running, err := f.CreateExecution(f.Context(), e, nil)

@@ -93,7 +93,7 @@ func updateTaskClears(f *fixture) {
 	full := f.putBuiltTask(fullTask(sc.ID))
 	bare := Task()
 	_, err = f.UpdateTask(f.Context(), full.ID, core.AnyVersion, func(_ time.Time, t core.Task) (core.Task, error) {
-		t.TaskSpec, t.NextRun, t.LastRun, t.Plan = bare.TaskSpec, nil, nil, core.PlanState{}
+		t.TaskSpec, t.NextRun, t.LastRun, t.PauseReason, t.Plan = bare.TaskSpec, nil, nil, nil, core.PlanState{}
 		return t, nil
 	})
 	require.NoError(f, err)

@@ -81,6 +81,9 @@ func (c *completer) announce(ctx context.Context, group []core.Completion, finis
 
 func (c *completer) announceOne(ctx context.Context, now time.Time, e *core.Execution) {
 	log := c.cfg.Logger.With("task_id", e.TaskID, "execution_id", e.ID, "attempt", e.Attempt, "type", e.Type)
+	if !e.Status.Final() && e.Error == nil {
+		return // handed back or put off: no attempt has ended
+	}
 	if !e.Status.Final() {
 		log.Info("attempt failed", "status", e.Status, "next_at", e.DueAt, "error_code", deref(e.ErrorCode), "error", deref(e.Error))
 		c.cfg.Observer.Observe(core.Event{Kind: core.EventAttempt, At: now, Execution: e})

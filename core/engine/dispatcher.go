@@ -74,13 +74,17 @@ func (d *dispatcher) publish(ctx context.Context, marked []string, items []core.
 // admit asks the limiter about those that have a rate limit. What is refused is
 // put off until the limiter expects room.
 func (d *dispatcher) admit(ctx context.Context, report core.ReadyReport) ([]core.QueueItem, []core.QueueMark, error) {
-	decisions, err := d.limits(ctx, report.Executions)
+	marks := make([]core.QueueMark, 0, len(report.Executions))
+	inHours, err := d.inHours(ctx, report, &marks)
 	if err != nil {
 		return nil, nil, err
 	}
-	items := make([]core.QueueItem, 0, len(report.Executions))
-	marks := make([]core.QueueMark, 0, len(report.Executions))
-	for _, e := range report.Executions {
+	decisions, err := d.limits(ctx, inHours)
+	if err != nil {
+		return nil, nil, err
+	}
+	items := make([]core.QueueItem, 0, len(inHours))
+	for _, e := range inHours {
 		if wait, refused := decisions[e.ID]; refused {
 			marks = append(marks, core.QueueMark{ID: e.ID, DeferTo: report.Observed.Add(wait)})
 			continue
@@ -89,6 +93,39 @@ func (d *dispatcher) admit(ctx context.Context, report core.ReadyReport) ([]core
 		marks = append(marks, core.QueueMark{ID: e.ID})
 	}
 	return items, marks, nil
+}
+
+// inHours returns the executions that may start at this time of day, and puts
+// the others off until they may.
+func (d *dispatcher) inHours(ctx context.Context, report core.ReadyReport, marks *[]core.QueueMark) ([]core.Execution, error) {
+	var open []core.Execution
+	for _, e := range report.Executions {
+		ok, next, err := openAt(ctx, d.cfg.Store, e.Hours, report.Observed)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			*marks = append(*marks, core.QueueMark{ID: e.ID, DeferTo: next})
+			continue
+		}
+		open = append(open, e)
+	}
+	return open, nil
+}
+
+// openAt looks at an execution's hours with the calendars of now.
+func openAt(ctx context.Context, store core.CalendarStore, h *core.Hours, at time.Time) (open bool, next time.Time, err error) {
+	if h == nil {
+		return true, at, nil
+	}
+	var set core.CalendarSet
+	if len(h.Calendars) > 0 {
+		if set, err = store.CalendarSet(ctx, h.Calendars); err != nil {
+			return false, at, err
+		}
+	}
+	open, next = h.Open(at, set)
+	return open, next, nil
 }
 
 // limits returns how long those that the limiter refuses have to wait.

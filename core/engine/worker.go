@@ -82,7 +82,7 @@ func (w *worker) start(ctx context.Context, batch []core.QueueItem) bool {
 		claimed, err := w.cfg.Store.Claim(context.WithoutCancel(ctx), ids, w.cfg.Owner, w.cfg.LeaseTTL)
 		if err == nil {
 			for _, e := range claimed {
-				w.run(e, asked)
+				w.run(ctx, e, asked)
 			}
 			w.giveSlots(len(batch) - len(claimed))
 			return true
@@ -95,10 +95,25 @@ func (w *worker) start(ctx context.Context, batch []core.QueueItem) bool {
 	}
 }
 
-// run starts a claimed execution in a slot of its own.
-func (w *worker) run(e core.Execution, claimed time.Time) {
+// run starts a claimed execution in a slot of its own. One that the queue has
+// carried out of its hours is put off instead.
+func (w *worker) run(receiving context.Context, e core.Execution, claimed time.Time) {
 	ctx, cancel := context.WithCancelCause(w.attempt)
 	w.keeper.add(e, claimed, cancel)
+	open, next, err := openAt(context.WithoutCancel(receiving), w.cfg.Store, e.Hours, e.AttemptStart)
+	if err != nil {
+		open, next = false, e.AttemptStart // ask again
+		w.fault(fmt.Errorf("hours: %w", err))
+	}
+	if !open {
+		cancel(nil)
+		<-w.slots
+		w.done <- core.Completion{
+			Lease:  core.Lease{ExecutionID: e.ID, Token: e.Token},
+			Settle: func(_ time.Time, e *core.Execution) { e.PutOff(next) },
+		}
+		return
+	}
 	w.cfg.Observer.Observe(core.Event{
 		Kind: core.EventStarted, At: e.AttemptStart, Execution: &e, Lateness: e.AttemptStart.Sub(e.DueAt),
 	})

@@ -94,7 +94,7 @@ func TestRebootParsesAndIsRefused(t *testing.T) {
 func TestHashedFields(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
-	minutes, days := map[int]int{}, map[int]int{}
+	minutes, days, lastDays := map[int]int{}, map[int]int{}, map[int]int{}
 	for i := range 3000 {
 		seed := fmt.Sprintf("task-%d", i)
 		one, err := schedule.ParseCron("H H H * *", seed)
@@ -112,6 +112,12 @@ func TestHashedFields(t *testing.T) {
 		require.True(t, next.Minute() >= 10 && next.Minute() <= 19, next)
 		require.True(t, next.Hour() == 2 || next.Hour() == 3, next)
 
+		spread, err := schedule.ParseCron("0 0 H/10 1 *", seed)
+		require.NoError(t, err)
+		last := spread.Prev(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+		require.Greater(t, last.Day(), 21, "a step runs to the end of the month")
+		lastDays[last.Day()]++
+
 		stepped, err := schedule.ParseCron("H/15 * * * *", seed)
 		require.NoError(t, err)
 		first := stepped.Next(at.Add(-time.Second))
@@ -122,6 +128,7 @@ func TestHashedFields(t *testing.T) {
 	}
 	require.Len(t, minutes, 60)
 	require.Len(t, days, 28)
+	require.Len(t, lastDays, 10)
 	for minute, n := range minutes {
 		require.InDelta(t, 50, n, 35, "minute %d", minute)
 	}

@@ -381,6 +381,12 @@ func TestWindows(t *testing.T) {
 	require.False(t, open, "the end is not in the window")
 	require.Equal(t, time.Date(2026, 6, 8, 7, 0, 0, 0, time.UTC), next)
 
+	c.Cron = "0 8,18 * * FRI,SAT"
+	c.Calendars = []schedule.Calendar{{Weekdays: []string{"SAT", "SUN"}, OnExcluded: schedule.ExcludedNext}}
+	o, ok = compile(t, c).Next(friday)
+	require.True(t, ok)
+	require.Equal(t, "06-06T08:00→06-08T08:00", pairText(o.Nominal, o.At), "skipping Friday evening does not skip what moves to Monday")
+
 	night := schedule.Window{Days: []string{"FRI"}, Start: "22:00", End: "06:00"}
 	s = compile(t, schedule.Config{Kind: schedule.KindManual, Windows: []schedule.Window{night}})
 	for at, want := range map[string]bool{

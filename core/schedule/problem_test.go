@@ -69,6 +69,7 @@ func TestTooFrequent(t *testing.T) {
 		{cron("* * * * * *", 2*time.Second), "it fires 1s apart, closer than the minimum of 2s"},
 		{cron("0,20 * * * * *", 30*time.Second), "it fires 20s apart, closer than the minimum of 30s"},
 		{cron("0,58 * * * * *", 3*time.Second), "it fires 2s apart, closer than the minimum of 3s"},
+		{cron("0,50 5,6 * * * *", 20*time.Second), "it fires 10s apart, closer than the minimum of 20s"},
 		{cron("* * * * *", time.Minute), ""},
 		{cron("* * * * *", 61*time.Second), "it fires 1m0s apart, closer than the minimum of 1m1s"},
 		{cron("0,55 * * * *", 10*time.Minute), "it fires 5m0s apart, closer than the minimum of 10m0s"},

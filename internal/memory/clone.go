@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/schedule"
 )
 
 // The store's rows share no memory with what callers hold: everything that can
@@ -17,7 +18,7 @@ func cloneTask(t core.Task) core.Task {
 	t.ScheduleID = clonePtr(t.ScheduleID)
 	t.Data = bytes.Clone(t.Data)
 	t.Labels = maps.Clone(t.Labels)
-	t.NextRun, t.LastRun = clonePtr(t.NextRun), clonePtr(t.LastRun)
+	t.NextRun, t.LastRun, t.PauseReason = clonePtr(t.NextRun), clonePtr(t.LastRun), clonePtr(t.PauseReason)
 	t.Plan.NextNominal, t.Plan.LastNominal = clonePtr(t.Plan.NextNominal), clonePtr(t.Plan.LastNominal)
 	return t
 }
@@ -36,12 +37,16 @@ func cloneCalendar(c core.Calendar) core.Calendar {
 func cloneTiming(t core.Timing) core.Timing {
 	t.RunAt, t.StartAt, t.EndAt = clonePtr(t.RunAt), clonePtr(t.StartAt), clonePtr(t.EndAt)
 	t.Calendars = slices.Clone(t.Calendars)
-	t.ExecutionWindows = slices.Clone(t.ExecutionWindows)
-	for i := range t.ExecutionWindows {
-		w := &t.ExecutionWindows[i]
-		w.Days = slices.Clone(w.Days)
-	}
+	t.ExecutionWindows = cloneWindows(t.ExecutionWindows)
 	return t
+}
+
+func cloneWindows(windows []schedule.Window) []schedule.Window {
+	windows = slices.Clone(windows)
+	for i := range windows {
+		windows[i].Days = slices.Clone(windows[i].Days)
+	}
+	return windows
 }
 
 func clonePolicy(p core.Policy) core.Policy {
@@ -54,6 +59,11 @@ func cloneExecution(e core.Execution) core.Execution {
 	e.Error, e.ErrorCode, e.RetryOf = clonePtr(e.Error), clonePtr(e.ErrorCode), clonePtr(e.RetryOf)
 	e.Result, e.Data = bytes.Clone(e.Result), bytes.Clone(e.Data)
 	e.Policy = clonePolicy(e.Policy)
+	if e.Hours != nil {
+		hours := *e.Hours
+		hours.Windows, hours.Calendars = cloneWindows(hours.Windows), slices.Clone(hours.Calendars)
+		e.Hours = &hours
+	}
 	e.Attempts = slices.Clone(e.Attempts)
 	for i := range e.Attempts {
 		a := &e.Attempts[i]

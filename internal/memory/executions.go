@@ -174,3 +174,24 @@ func (s *Store) cancelTask(c core.Cancellation, now time.Time) (core.CancelRepor
 	}
 	return report, nil
 }
+
+// Occurred tells which nominal times of a task have an execution that succeeded
+// or has not ended.
+func (s *Store) Occurred(ctx context.Context, taskID string, from, to time.Time) (map[time.Time]core.Status, error) {
+	if _, err := s.begin(ctx, "read occurrences"); err != nil {
+		return nil, err
+	}
+	defer s.end()
+
+	occurred := map[time.Time]core.Status{}
+	if d, ok := s.executions.byTask[taskID]; ok {
+		for id := range d.ids.before("") {
+			e := s.executions.get(id)
+			inRange := !e.NominalTime.Before(from) && e.NominalTime.Before(to)
+			if inRange && (e.Status == core.StatusSucceeded || !e.Status.Final()) {
+				occurred[e.NominalTime] = e.Status
+			}
+		}
+	}
+	return occurred, nil
+}

@@ -107,8 +107,10 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 		if !ok {
 			continue
 		}
-		finished[i] = core.Finished{Applied: true, Execution: s.settle(row, now, c.Settle)}
+		e := s.settle(row, now, c.Settle)
+		finished[i] = core.Finished{Applied: true, Execution: e}
 		s.executions.log(c.ExecutionID, c.Log)
+		s.follow(e, now)
 	}
 	return finished, nil
 }
@@ -119,6 +121,17 @@ func (s *Store) settle(row *core.Execution, now time.Time, fn func(time.Time, *c
 	fn(now, &e)
 	s.executions.put(cloneExecution(e))
 	return e
+}
+
+// follow applies what the end of an execution does to its task.
+func (s *Store) follow(e core.Execution, now time.Time) {
+	row, ok := s.tasks.rows[e.TaskID]
+	if !ok || !e.Status.Final() {
+		return
+	}
+	if next, changed := cloneTask(*row).AfterExecution(e); changed {
+		s.tasks.put(cloneTask(successor(*row, next, now)))
+	}
 }
 
 // log keeps what an attempt logged. An attempt that was handed back and begun
@@ -156,6 +169,7 @@ func (s *Store) Reap(ctx context.Context, limit int, settle func(now time.Time, 
 	reaped := make([]core.Execution, len(expired))
 	for i, e := range expired {
 		reaped[i] = s.settle(e, now, settle)
+		s.follow(reaped[i], now)
 	}
 	return reaped, nil
 }

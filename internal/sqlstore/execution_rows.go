@@ -10,9 +10,9 @@ import (
 // the order of executionArgs.
 const executionColumns = `id, task_id, task_name, type, status, trigger, nominal_time, due_at, start_time, end_time,
 	duration, attempt, max_attempts, attempts, error, error_code, result, worker, plugin, retry_of,
-	created_at, policy, data, token, cancel_requested, lease_until, attempt_start`
+	created_at, policy, data, hours, token, cancel_requested, lease_until, attempt_start`
 
-const executionColumnCount = 27
+const executionColumnCount = 28
 
 // gateColumns lists what executions has beside them, in the order of gateArgs:
 // copies out of the policy, for indexes.
@@ -56,6 +56,7 @@ type executionRow struct {
 	CreatedAt       timestamp                `db:"created_at"`
 	Policy          document[core.Policy]    `db:"policy"`
 	Data            rawJSON                  `db:"data"`
+	Hours           *document[core.Hours]    `db:"hours"`
 	Token           int64                    `db:"token"`
 	CancelRequested bool                     `db:"cancel_requested"`
 	LeaseUntil      timestamp                `db:"lease_until"`
@@ -70,7 +71,7 @@ func (r executionRow) execution() core.Execution {
 		Attempt: r.Attempt, MaxAttempts: r.MaxAttempts, Attempts: r.Attempts.value,
 		Error: r.Error, ErrorCode: r.ErrorCode, Result: json.RawMessage(r.Result),
 		Worker: r.Worker, Plugin: r.Plugin, RetryOf: r.RetryOf, CreatedAt: r.CreatedAt.Time,
-		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Token: r.Token, CancelRequested: r.CancelRequested,
+		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Hours: hoursIn(r.Hours), Token: r.Token, CancelRequested: r.CancelRequested,
 		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time,
 	}
 }
@@ -88,9 +89,24 @@ func executionArgs(e core.Execution) []any {
 		e.ID, e.TaskID, e.TaskName, e.Type, e.Status, e.Trigger, stamp(e.NominalTime), stamp(e.DueAt),
 		stampOf(e.StartTime), stampOf(e.EndTime), e.Duration, e.Attempt, e.MaxAttempts,
 		document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin, e.RetryOf,
-		stamp(e.CreatedAt), document[core.Policy]{e.Policy}, rawJSON(e.Data), e.Token, e.CancelRequested,
+		stamp(e.CreatedAt), document[core.Policy]{e.Policy}, rawJSON(e.Data), hoursArg(e.Hours), e.Token, e.CancelRequested,
 		stamp(e.LeaseUntil), stamp(e.AttemptStart),
 	}
+}
+
+func hoursIn(d *document[core.Hours]) *core.Hours {
+	if d == nil {
+		return nil
+	}
+	return &d.value
+}
+
+// hoursArg is NULL for an execution that may start at any time.
+func hoursArg(h *core.Hours) any {
+	if h == nil {
+		return nil
+	}
+	return document[core.Hours]{*h}
 }
 
 func gateArgs(e core.Execution) []any {

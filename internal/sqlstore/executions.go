@@ -159,3 +159,23 @@ func attemptLogs(rows []logRow) []core.AttemptLog {
 	}
 	return logs
 }
+
+// Occurred implements core.ExecutionStore.
+func (s *Store) Occurred(ctx context.Context, taskID string, from, to time.Time) (map[time.Time]core.Status, error) {
+	var rows []struct {
+		Nominal timestamp   `db:"nominal_time"`
+		Status  core.Status `db:"status"`
+	}
+	err := s.read().list(ctx, &rows, `
+		SELECT nominal_time, status FROM task_history
+		WHERE task_id = ? AND status = 'succeeded' AND nominal_time >= ? AND nominal_time < ?
+		UNION ALL
+		SELECT nominal_time, status FROM executions
+		WHERE task_id = ? AND nominal_time >= ? AND nominal_time < ?`,
+		taskID, stamp(from), stamp(to), taskID, stamp(from), stamp(to))
+	occurred := make(map[time.Time]core.Status, len(rows))
+	for _, r := range rows {
+		occurred[r.Nominal.Time] = r.Status
+	}
+	return occurred, s.wrap("read occurrences", err)
+}

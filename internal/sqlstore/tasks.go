@@ -175,7 +175,8 @@ func (c conn) updateTasks(ctx context.Context, tasks []core.Task) error {
 				enabled = v.enabled, next_run = v.next_run, last_run = v.last_run, updated_at = v.updated_at,
 				description = v.description, schedule_id = v.schedule_id, timing = v.timing,
 				policy = v.policy, labels = v.labels, next_nominal = v.next_nominal,
-				last_nominal = v.last_nominal, runs = v.runs, version = v.version
+				last_nominal = v.last_nominal, runs = v.runs, failures = v.failures,
+				pause_reason = v.pause_reason, version = v.version
 			FROM v WHERE tasks.id = v.id`, args...)
 		return err
 	})

@@ -84,6 +84,9 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 		if err := c.save(ctx, settled); err != nil {
 			return err
 		}
+		if err := c.follow(ctx, settled); err != nil {
+			return err
+		}
 		return c.insertLogs(ctx, logged)
 	})
 	if err != nil {
@@ -138,7 +141,10 @@ func (s *Store) Reap(ctx context.Context, limit int, settle func(now time.Time, 
 		for i := range reaped {
 			settle(c.now, &reaped[i])
 		}
-		return c.save(ctx, reaped)
+		if err := c.save(ctx, reaped); err != nil {
+			return err
+		}
+		return c.follow(ctx, reaped)
 	})
 	if err != nil {
 		return nil, err

@@ -51,6 +51,8 @@ CREATE TABLE tasks (
     next_nominal    TEXT,             -- the instant the schedule asks for; next_run adds windows and jitter
     last_nominal    TEXT,
     runs            INTEGER NOT NULL DEFAULT 0,
+    failures        INTEGER NOT NULL DEFAULT 0, -- in a row
+    pause_reason    TEXT,             -- NULL when it is not paused; a paused task has no next_run
     version         INTEGER NOT NULL DEFAULT 1,
     CONSTRAINT tasks_pkey PRIMARY KEY (id),
     CONSTRAINT tasks_schedule_fkey FOREIGN KEY (schedule_id) REFERENCES schedules (id) ON DELETE RESTRICT,
@@ -98,6 +100,7 @@ CREATE TABLE executions (
     created_at       TEXT    NOT NULL,
     policy           TEXT    NOT NULL,  -- JSON: in force when it was planned
     data             TEXT    NOT NULL,
+    hours            TEXT,              -- JSON: when it may start; NULL is at any time
     token            INTEGER NOT NULL,  -- fencing token of the last claim
     cancel_requested INTEGER NOT NULL,
     lease_until      TEXT,
@@ -177,6 +180,7 @@ CREATE TABLE task_history (
     retry_of         TEXT,
     policy           TEXT    NOT NULL,  -- with data: what a retry runs again
     data             TEXT    NOT NULL,
+    hours            TEXT,
     token            INTEGER NOT NULL,
     cancel_requested INTEGER NOT NULL,
     lease_until      TEXT,
@@ -187,6 +191,10 @@ CREATE TABLE task_history (
 
 -- Reports by start of the attempts of a task.
 CREATE INDEX idx_task_history_task_id_start_time ON task_history (task_id, start_time);
+
+-- Occurred: which occurrences of a task have been executed.
+CREATE INDEX task_history_nominal_idx ON task_history (task_id, nominal_time)
+    WHERE status = 'succeeded';
 
 -- Executions: the history of a task, newest first.
 CREATE INDEX task_history_task_idx ON task_history (task_id, id);

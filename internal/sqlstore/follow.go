@@ -1,0 +1,41 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// follow applies what the ends of executions do to their tasks. Only tasks that
+// ask for it are read, so it costs the others nothing.
+func (c conn) follow(ctx context.Context, settled []core.Execution) error {
+	var ended []core.Execution
+	var ids []string
+	for _, e := range settled {
+		if e.Status.Final() && e.Policy.PauseAfterFailures > 0 {
+			ended, ids = append(ended, e), append(ids, e.TaskID)
+		}
+	}
+	rows, err := listIn[taskRow](ctx, c, `SELECT `+taskColumns+` FROM tasks WHERE id IN (?)`+c.dialect.lock, ids)
+	if err != nil {
+		return err
+	}
+	tasks, changed := map[string]core.Task{}, map[string]bool{}
+	for _, t := range tasksOf(rows) {
+		tasks[t.ID] = t
+	}
+	for _, e := range ended {
+		t, ok := tasks[e.TaskID]
+		if !ok {
+			continue // deleted meanwhile
+		}
+		if next, affected := t.AfterExecution(e); affected {
+			tasks[e.TaskID], changed[e.TaskID] = successor(t, next, c.now), true
+		}
+	}
+	var write []core.Task
+	for id := range changed {
+		write = append(write, tasks[id])
+	}
+	return c.updateTasks(ctx, write)
+}

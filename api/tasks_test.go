@@ -21,6 +21,8 @@ func TestATaskGetsItsDefaults(t *testing.T) {
 		"timeoutMs": 300000.0, "delivery": "at_least_once", "concurrencyKey": "", "maxConcurrency": 1.0, "rateLimit": nil,
 		"retryPolicy": object{"attempts": 3.0, "delay": 60000.0, "backoff": "exponential", "maxDelay": 3600000.0, "jitter": true},
 		"data":        object{}, "labels": object{}, "enabled": true, "nextRun": nil, "lastRun": nil, "version": 1.0,
+		"pauseAfterFailures": 0.0, "pauseReason": nil, "dependsOn": []any{},
+		"dependencyPolicy": object{"condition": "success", "onFailure": "fail", "timeoutMs": 86400000.0},
 	}
 	for field, v := range want {
 		require.Equal(t, v, r.body[field], field)
@@ -87,7 +89,12 @@ func TestBadTasksAreToldWhatIsWrong(t *testing.T) {
 		"two forms":          {`{` + ok + `, "cronExpression": "* * * * *", "intervalMs": 5000}`, 422, core.CodeInvalidSchedule, []string{"/intervalMs"}},
 		"form without field": {`{` + ok + `, "scheduleType": "once"}`, 422, core.CodeInvalidSchedule, []string{"/runAt"}},
 		"unknown form":       {`{` + ok + `, "scheduleType": "weekly"}`, 422, core.CodeInvalidSchedule, []string{"/scheduleType"}},
-		"not yet":            {`{` + ok + `, "scheduleType": "dependency"}`, 422, core.CodeValidationFailed, []string{"/scheduleType"}},
+		"on nothing":         {`{` + ok + `, "scheduleType": "dependency"}`, 422, core.CodeValidationFailed, []string{"/dependsOn"}},
+		"on no uuid":         {`{` + ok + `, "dependsOn": ["x"]}`, 422, core.CodeValidationFailed, []string{"/dependsOn/0"}},
+		"on the unknown":     {`{` + ok + `, "dependsOn": ["` + core.NewID() + `"]}`, 422, core.CodeValidationFailed, []string{"/dependsOn/0"}},
+		"dependency policy": {`{` + ok + `, "dependencyPolicy": {"condition": "x", "onFailure": "x", "timeoutMs": -1}}`, 422, core.CodeValidationFailed, []string{
+			"/dependencyPolicy/condition", "/dependencyPolicy/onFailure", "/dependencyPolicy/timeoutMs",
+		}},
 		"bad window":         {`{` + ok + `, "cronExpression": "* * * * *", "executionWindows": [{"start": "25:00", "end": "26:00"}]}`, 422, core.CodeInvalidSchedule, []string{"/executionWindows/0/start"}},
 		"unknown calendar":   {`{` + ok + `, "cronExpression": "* * * * *", "calendars": ["none"]}`, 422, core.CodeInvalidSchedule, []string{"/calendars/0"}},
 		"bad dst":            {`{` + ok + `, "cronExpression": "* * * * *", "dst": {"gap": "jump"}}`, 422, core.CodeInvalidSchedule, []string{"/dst/gap"}},

@@ -65,6 +65,7 @@ type Execution struct {
 	CreatedAt   time.Time       `json:"createdAt"`
 
 	Policy          Policy          `json:"-"` // in force when it was planned
+	Awaits          *Awaited        `json:"-"` // the dependencies it waits for; nil is none, or no more
 	Hours           *Hours          `json:"-"` // when it may start; nil is at any time
 	Data            json.RawMessage `json:"-"` // the task's data when it was planned
 	Token           int64           `json:"-"` // fencing token of the last claim
@@ -114,7 +115,7 @@ func NewRetry(of Execution, now time.Time) (Execution, error) {
 	e.Attempt, e.Attempts = 0, []Attempt{}
 	e.Error, e.ErrorCode, e.Result = nil, nil, nil
 	e.Worker, e.Plugin, e.Token, e.CancelRequested = "", "", 0, false
-	e.Hours = nil
+	e.Hours, e.Awaits = nil, nil
 	e.LeaseUntil, e.AttemptStart = time.Time{}, time.Time{}
 	return e, nil
 }

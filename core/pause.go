@@ -35,8 +35,8 @@ func (s *Scheduler) ResumeTask(ctx context.Context, id string) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	t, err = s.store.UpdateTask(ctx, id, AnyVersion, func(_ time.Time, t Task) (Task, error) {
-		return s.timetable.resume(t, set)
+	t, err = s.store.UpdateTask(ctx, id, AnyVersion, func(now time.Time, t Task) (Task, error) {
+		return s.timetable.resume(t, set, now)
 	})
 	if err == nil {
 		s.signals.Send(ctx, Signal{Kind: SignalPlan})
@@ -52,10 +52,10 @@ func (t Task) paused(reason string) Task {
 }
 
 // resume puts a task back on the clock, where it stood when it was paused.
-func (tt Timetable) resume(t Task, set CalendarSet) (Task, error) {
+func (tt Timetable) resume(t Task, set CalendarSet, now time.Time) (Task, error) {
 	t.PauseReason, t.Plan.Failures = nil, 0
 	if !t.Enabled || t.Plan.NextNominal == nil {
-		return t, nil
+		return t.lookAgain(now), nil
 	}
 	spec, err := tt.Compile(t, set)
 	if err != nil {
@@ -67,6 +67,15 @@ func (tt Timetable) resume(t Task, set CalendarSet) (Task, error) {
 	}
 	t.Plan.NextNominal = nil
 	return t, nil
+}
+
+// lookAgain makes the planner look at a task that runs after others: while it
+// was disabled or paused they may have done their part.
+func (t Task) lookAgain(now time.Time) Task {
+	if t.ScheduleType == ScheduleDependency && t.Enabled && t.PauseReason == nil && now.After(t.CreatedAt) {
+		t.NextRun = utc(&now)
+	}
+	return t
 }
 
 // AfterExecution says what the end of one of its executions does to a task:

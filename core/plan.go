@@ -26,6 +26,10 @@ func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
 		return Plan{}, err
 	}
 	p := planning{now: now, task: d.Task, active: d.Active, plan: Plan{State: d.Task.Plan}}
+	if d.Task.ScheduleType == ScheduleDependency {
+		p.follow(d.Dependencies)
+		return p.plan, nil
+	}
 	overdue, next, more := overdueOf(spec, d.Task, now)
 	run, missed := d.Task.Misfire.Split(now, overdue)
 	if d.Task.Misfire.Policy == MisfireLatest && more && !next.At.After(now) {
@@ -88,10 +92,29 @@ func (p *planning) run(occurrences []schedule.Occurrence) {
 			continue
 		}
 		p.plan.CancelPrevious = p.plan.CancelPrevious || a.CancelPrevious
+		p.await(&e)
 		p.plan.Executions = append(p.plan.Executions, e)
 		p.plan.State.Runs++
 		p.active.Waiting++
 	}
+}
+
+// await makes an execution wait for a success of each dependency since the
+// previous occurrence.
+func (p *planning) await(e *Execution) {
+	if len(p.task.DependsOn) > 0 {
+		e.Awaits = &Awaited{Tasks: p.task.DependsOn, Since: p.since(), Until: p.task.DependencyPolicy.until(e.DueAt)}
+	}
+	nominal := e.NominalTime
+	p.plan.State.Since = &nominal
+}
+
+// since is what dependencies must be later than.
+func (p *planning) since() time.Time {
+	if s := p.plan.State.Since; s != nil {
+		return *s
+	}
+	return p.task.CreatedAt
 }
 
 func (p *planning) miss(occurrences []schedule.Occurrence) {

@@ -109,11 +109,10 @@ func requireMisfirePolicy(t *rapid.T, task core.Task, planned []core.Execution) 
 
 // expectation walks the occurrences that a rule itself yields.
 type expectation struct {
-	t     *rapid.T
-	spec  *schedule.Spec
-	next  schedule.Occurrence
-	more  bool
-	count int
+	t    *rapid.T
+	spec *schedule.Spec
+	next schedule.Occurrence
+	more bool
 }
 
 func newExpectation(t *rapid.T, p *planner) *expectation {

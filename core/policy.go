@@ -22,6 +22,8 @@ type Policy struct {
 	RetryPolicy    RetryPolicy    `json:"retryPolicy"`
 	ConcurrencyKey string         `json:"concurrencyKey"` // executions with the same key share maxConcurrency
 	MaxConcurrency int            `json:"maxConcurrency"`
+	// DependencyPolicy says how it waits for the tasks in dependsOn.
+	DependencyPolicy DependencyPolicy `json:"dependencyPolicy"`
 	// PauseAfterFailures pauses the task when so many executions in a row have
 	// failed; 0 never does.
 	PauseAfterFailures int        `json:"pauseAfterFailures"`
@@ -57,7 +59,8 @@ func (d Defaults) Policy() Policy {
 			MaxDelay: MillisOf(max(time.Hour, d.RetryDelay)),
 			Jitter:   true,
 		},
-		MaxConcurrency: 1,
+		MaxConcurrency:   1,
+		DependencyPolicy: DependencyPolicy{Condition: OnSuccess, OnFailure: DependencyFails, TimeoutMs: MillisOf(24 * time.Hour)},
 	}
 }
 
@@ -73,6 +76,7 @@ func (p Policy) check(out *problems) {
 	p.RetryPolicy.check(out)
 	out.text("/concurrencyKey", p.ConcurrencyKey, 0, 200)
 	out.within("/maxConcurrency", p.MaxConcurrency, 1, 10_000)
+	p.DependencyPolicy.check(out)
 	out.within("/pauseAfterFailures", p.PauseAfterFailures, 0, 1000)
 	if p.RateLimit != nil {
 		out.text("/rateLimit/key", p.RateLimit.Key, 0, 200)

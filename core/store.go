@@ -48,16 +48,20 @@ type Idempotency struct {
 
 // TaskStore keeps tasks.
 type TaskStore interface {
-	// CreateTask stores a new task. With an idempotency key that was used for
+	// CreateTask stores a new task; VALIDATION_FAILED when it depends on an
+	// unknown one. With an idempotency key that was used for
 	// the same content it returns the task made then and ErrReplayed.
 	CreateTask(ctx context.Context, t Task, key *Idempotency) (Task, error)
 	// Task returns a task or NOT_FOUND.
 	Task(ctx context.Context, id string) (Task, error)
 	// UpdateTask replaces a task by what change makes of it, if its version is
 	// version (or AnyVersion); else PRECONDITION_FAILED. An error of change is
-	// returned as it is and nothing happens. The version grows by one.
+	// returned as it is and nothing happens. The version grows by one. A
+	// dependency on an unknown task, or one that leads back to the task itself,
+	// is VALIDATION_FAILED.
 	UpdateTask(ctx context.Context, id string, version int64, change func(now time.Time, t Task) (Task, error)) (Task, error)
-	// DeleteTask removes a task under the same condition, cancels its waiting
+	// DeleteTask removes a task under the same condition, unless others depend
+	// on it (CONFLICT), cancels its waiting
 	// executions and asks the running ones to end. It returns the ids of those.
 	DeleteTask(ctx context.Context, id string, version int64) (running []string, err error)
 	// Tasks lists tasks, newest first.
@@ -108,16 +112,25 @@ type PlanStore interface {
 	// asks decide about each, and applies all plans in one step. A task that
 	// another planner takes at the same time is left out.
 	PlanDue(ctx context.Context, limit int, decide func(now time.Time, d DueTask) Plan) (PlanReport, error)
+	// Judge looks at up to limit executions that wait for dependencies: new ones,
+	// those with a dependency that has ended since, and those whose patience has
+	// ended. It asks rule about each and applies the verdicts in one step.
+	Judge(ctx context.Context, limit int, rule func(now time.Time, e Execution, states []DependencyState) Verdict) (JudgeReport, error)
+	// Dependencies returns what the tasks have done last, in the order of ids.
+	// Unknown ones are left out.
+	Dependencies(ctx context.Context, ids []string) ([]DependencyState, error)
 	// CountDue counts the enabled tasks whose next run is in [from, to).
 	CountDue(ctx context.Context, from, to time.Time) (int, error)
 }
 
-// DueTask is a task whose NextRun has come, with its executions that have not
-// ended and the calendars it names.
+// DueTask is a task whose NextRun has come, with what a decision about it needs:
+// its executions that have not ended, the calendars it names and the tasks it
+// depends on.
 type DueTask struct {
-	Task      Task
-	Active    Active
-	Calendars CalendarSet
+	Task         Task
+	Active       Active
+	Calendars    CalendarSet
+	Dependencies []DependencyState // of the tasks in DependsOn, in that order
 }
 
 // Plan is what the planner decides about a due task.
@@ -135,6 +148,12 @@ type PlanReport struct {
 	Cancel   []string      // running executions that were asked to end
 	Wait     time.Duration // until the next task is due; 0: more are due now; negative: none is
 	Observed time.Time     // the store's time
+}
+
+// JudgeReport says what a Judge did.
+type JudgeReport struct {
+	Changed []Execution   // may be dispatched now, or have ended
+	Wait    time.Duration // until there is something to look at; 0: now; negative: nothing waits
 }
 
 // ExecutionStore keeps executions, live ones and history.
@@ -184,7 +203,7 @@ type CancelReport struct {
 // QueueStore moves executions into the queue.
 type QueueStore interface {
 	// Ready lists up to limit executions that may be handed to the queue now:
-	// due, not queued yet, and not behind another queued or running execution of
+	// due, not queued yet, waiting for no dependency, and not behind another queued or running execution of
 	// their exclusive task or a full concurrency key. In the order of
 	// Execution.Rank.
 	Ready(ctx context.Context, limit int) (ReadyReport, error)

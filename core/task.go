@@ -14,9 +14,10 @@ type TaskSpec struct {
 	Timing
 	ScheduleID *string `json:"scheduleId"` // take the timing from this shared schedule
 	Policy
-	Data    json.RawMessage   `json:"data"`
-	Labels  map[string]string `json:"labels"`
-	Enabled bool              `json:"enabled"`
+	DependsOn []string          `json:"dependsOn"` // ids of the tasks that must have done their part first
+	Data      json.RawMessage   `json:"data"`
+	Labels    map[string]string `json:"labels"`
+	Enabled   bool              `json:"enabled"`
 }
 
 // Task is a stored task. Its zero value is not useful; NewTask makes one.
@@ -41,6 +42,9 @@ type PlanState struct {
 	LastNominal *time.Time // the latest nominal time that was planned, missed or skipped
 	Runs        int        // executions planned so far, compared with MaxRuns
 	Failures    int        // executions that failed in a row
+	// Since is what dependencies must be later than: the occurrence that was
+	// planned last. The task's creation when none was.
+	Since *time.Time
 }
 
 // The bounds of a task's fields.
@@ -79,9 +83,7 @@ func (s TaskSpec) Validate() error {
 	if len(s.Calendars) > maxCalendars {
 		p.add("/calendars", "%d calendars, at most %d are allowed", len(s.Calendars), maxCalendars)
 	}
-	if s.ScheduleType == ScheduleDependency {
-		p.add("/scheduleType", "dependency schedules are not available in this version")
-	}
+	s.checkDependencies(&p)
 	if s.ScheduleID != nil {
 		if _, ok := ParseID(*s.ScheduleID); !ok {
 			p.add("/scheduleId", "is not a UUID")
@@ -120,6 +122,9 @@ func NewTask(spec TaskSpec, now time.Time) Task {
 
 func (s TaskSpec) normalized() TaskSpec {
 	s.Timing = s.Timing.normalized()
+	if s.DependsOn == nil {
+		s.DependsOn = []string{}
+	}
 	if s.Labels == nil {
 		s.Labels = map[string]string{}
 	}

@@ -42,7 +42,7 @@ func (tt Timetable) Arm(t Task, set CalendarSet, now time.Time) (Task, error) {
 	}
 	t.NextRun, t.Plan.NextNominal = nil, nil
 	if !t.Enabled || t.exhausted() || !t.Timed() {
-		return t, nil
+		return t.lookAgain(now), nil
 	}
 	o, ok := tt.first(t, spec, now)
 	if !ok {

@@ -15,18 +15,18 @@ import (
 
 // fullTask returns a task in which no field has its zero value, so that a field
 // which a store forgets is seen.
-func fullTask(scheduleID string) core.Task {
+func fullTask(scheduleID string, dependsOn ...string) core.Task {
 	at := func(d time.Duration) *time.Time { t := Epoch().Add(d + 123456*time.Microsecond); return &t }
 	return core.Task{
 		ID: core.NewID(),
 		TaskSpec: core.TaskSpec{
 			Name: "Täglicher Gruß 👋", Description: "says \"hello\"; it's a test", Type: "reminder",
 			Timing: fullTiming(), ScheduleID: &scheduleID, Policy: fullPolicy(),
-			Data: json.RawMessage(`{"text":"hi"}`), Labels: map[string]string{"team": "x", "a/b": "y z"}, Enabled: true,
+			DependsOn: dependsOn, Data: json.RawMessage(`{"text":"hi"}`), Labels: map[string]string{"team": "x", "a/b": "y z"}, Enabled: true,
 		},
 		NextRun: at(time.Hour), LastRun: at(-time.Hour), PauseReason: new("stream is off"),
 		CreatedAt: *at(-48 * time.Hour), UpdatedAt: *at(-24 * time.Hour), Version: 7,
-		Plan: core.PlanState{NextNominal: at(30 * time.Minute), LastNominal: at(-2 * time.Hour), Runs: 4, Failures: 2},
+		Plan: core.PlanState{NextNominal: at(30 * time.Minute), LastNominal: at(-2 * time.Hour), Runs: 4, Failures: 2, Since: at(-3 * time.Hour)},
 	}
 }
 
@@ -52,7 +52,8 @@ func fullPolicy() core.Policy {
 			Attempts: 5, Delay: 1_500, Backoff: core.BackoffLinear, MaxDelay: 90_000, Jitter: true,
 		},
 		ConcurrencyKey: "channel:1", MaxConcurrency: 3, PauseAfterFailures: 5,
-		RateLimit: &core.RateLimit{Key: "api", Limit: 30, PerMs: 60_000},
+		DependencyPolicy: core.DependencyPolicy{Condition: core.OnCompletion, OnFailure: core.DependencyWaits, TimeoutMs: 700},
+		RateLimit:        &core.RateLimit{Key: "api", Limit: 30, PerMs: 60_000},
 	}
 }
 
@@ -72,6 +73,7 @@ func fillAttempt(e *core.Execution, s core.Status, now time.Time) {
 	e.Error, e.ErrorCode = &message, &code
 	e.Result, e.Plugin = json.RawMessage(`{"sent":true}`), "reminder@1.2.3"
 	e.DueAt = now.Add(time.Millisecond)
+	e.Awaits = &core.Awaited{Tasks: []string{core.NewID()}, Since: now, Until: &now}
 	e.Attempts = []core.Attempt{{
 		Number: 1, Status: core.StatusFailed, StartTime: e.AttemptStart, EndTime: now,
 		Error: &message, ErrorCode: &code, Worker: "node-z", Plugin: "reminder@1.2.2",

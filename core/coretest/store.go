@@ -30,6 +30,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("ClaimConcurrently", s.claimConcurrently)
 	t.Run("Finish", s.finish)
 	t.Run("Follow", s.follow)
+	t.Run("Dependencies", s.dependencies)
 	t.Run("Leases", s.leases)
 	t.Run("Maintenance", s.maintenance)
 	t.Run("Context", s.contexts)

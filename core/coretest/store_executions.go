@@ -26,7 +26,7 @@ func (s storeSuite) create(t *testing.T) {
 func (f *fixture) putFull() core.Execution {
 	f.Helper()
 	sc := f.putSchedule()
-	task := f.putBuiltTask(fullTask(sc.ID))
+	task := f.putBuiltTask(fullTask(sc.ID, f.putTask().ID))
 	original := core.NewID()
 	e := Execution(task, func(e *core.Execution) {
 		e.Trigger, e.RetryOf = core.TriggerRetry, &original

@@ -125,7 +125,7 @@ func planApplies(f *fixture) {
 
 func planRoundTrip(f *fixture) {
 	sc := f.putSchedule()
-	f.putBuiltTask(DueAt(fullTask(sc.ID), Epoch()))
+	f.putBuiltTask(DueAt(fullTask(sc.ID, f.putTask().ID), Epoch()))
 	var want core.Execution
 	f.planDue(1, func(now time.Time, d core.DueTask) core.Plan {
 		want = core.NewExecution(d.Task, core.TriggerSchedule, Epoch().Add(-time.Second), Epoch().Add(time.Hour), now)

@@ -30,7 +30,7 @@ func (s storeSuite) tasks(t *testing.T) {
 func taskRoundTrip(f *fixture) {
 	sc, err := f.CreateSchedule(f.Context(), Schedule(), nil)
 	require.NoError(f, err)
-	want := fullTask(sc.ID)
+	want := fullTask(sc.ID, f.putTask().ID)
 	requireFilled(f, want)
 
 	created, err := f.CreateTask(f.Context(), want, nil)
@@ -49,8 +49,9 @@ func bareTaskRoundTrip(f *fixture) {
 func taskCopies(f *fixture) {
 	sc, err := f.CreateSchedule(f.Context(), Schedule(), nil)
 	require.NoError(f, err)
-	given := fullTask(sc.ID)
-	want := fullTask(sc.ID)
+	dependency := f.putTask().ID
+	given := fullTask(sc.ID, dependency)
+	want := fullTask(sc.ID, dependency)
 	want.ID = given.ID
 	scribble := func(t core.Task) {
 		*t.RunAt, *t.NextRun, *t.Plan.NextNominal, *t.ScheduleID = Epoch(), Epoch(), Epoch(), "scribble"
@@ -90,7 +91,7 @@ func updateTask(f *fixture) {
 func updateTaskClears(f *fixture) {
 	sc, err := f.CreateSchedule(f.Context(), Schedule(), nil)
 	require.NoError(f, err)
-	full := f.putBuiltTask(fullTask(sc.ID))
+	full := f.putBuiltTask(fullTask(sc.ID, f.putTask().ID))
 	bare := Task()
 	_, err = f.UpdateTask(f.Context(), full.ID, core.AnyVersion, func(_ time.Time, t core.Task) (core.Task, error) {
 		t.TaskSpec, t.NextRun, t.LastRun, t.PauseReason, t.Plan = bare.TaskSpec, nil, nil, nil, core.PlanState{}

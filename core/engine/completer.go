@@ -11,11 +11,11 @@ import (
 // written the next one gathers, so a busy node pays one commit for many and an
 // idle one waits for nothing.
 type completer struct {
-	cfg      Config
-	keeper   *keeper
-	done     <-chan core.Completion
-	dispatch func() // a gate may have opened, or a retry is waiting
-	fault    func(part string, err error)
+	cfg    Config
+	keeper *keeper
+	done   <-chan core.Completion
+	ended  func() // a gate may have opened, a retry or a dependent be waiting
+	fault  func(part string, err error)
 }
 
 // run writes groups until the channel is closed and empty. When ctx ends, what
@@ -76,7 +76,7 @@ func (c *completer) announce(ctx context.Context, group []core.Completion, finis
 		}
 		c.announceOne(ctx, now, &finished[i].Execution)
 	}
-	c.dispatch()
+	c.ended()
 }
 
 func (c *completer) announceOne(ctx context.Context, now time.Time, e *core.Execution) {

@@ -2,6 +2,7 @@
 // tasks into finished executions. Each duty is one file:
 //
 //	planner     due tasks → pending executions, and when to look again
+//	judge       executions that wait for dependencies → released, or ended
 //	dispatcher  pending executions → queue, through the rate limits
 //	worker      queue → claim → plugin → end of the attempt
 //	completer   ends of attempts → store, grouped

@@ -17,6 +17,7 @@ type Engine struct {
 	dispatch  *loop
 	heartbeat *loop
 	reaper    *loop
+	judge     *loop
 	janitor   *janitor
 	worker    *worker
 	keeper    *keeper
@@ -69,13 +70,15 @@ func New(cfg Config) (*Engine, error) {
 	e.worker = newWorker(cfg, e.keeper, e.done)
 	d := &dispatcher{cfg: cfg}
 	e.dispatch = newLoop("dispatcher", cfg.Idle, e.fault, d.step)
-	p := &planner{cfg: cfg, cancel: e.cancelRunning, dispatch: e.dispatch.wake}
+	j := &judge{cfg: cfg, dispatch: e.dispatch.wake}
+	e.judge = newLoop("judge", cfg.Idle, e.fault, j.step)
+	p := &planner{cfg: cfg, cancel: e.cancelRunning, planned: e.wakeWaiting}
 	e.planner = newLoop("planner", cfg.Idle, e.fault, p.step)
 	e.heartbeat = newLoop("keeper", cfg.LeaseTTL/3, e.fault, e.keeper.step)
-	r := &reaper{cfg: cfg, dispatch: e.dispatch.wake}
+	r := &reaper{cfg: cfg, ended: e.wakeAll}
 	e.reaper = newLoop("reaper", cfg.LeaseTTL/4, e.fault, r.step)
 	e.janitor = &janitor{cfg: cfg, fault: e.fault}
-	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, dispatch: e.dispatch.wake, fault: e.fault}
+	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, ended: e.wakeAll, fault: e.fault}
 	return e, nil
 }
 
@@ -111,7 +114,7 @@ func (e *Engine) Start() error {
 		defer unsubscribe()
 		e.obey(ctx, signals)
 	})
-	intake := []func(context.Context){e.planner.run, e.dispatch.run}
+	intake := []func(context.Context){e.planner.run, e.judge.run, e.dispatch.run}
 	for range e.cfg.Receivers {
 		intake = append(intake, e.worker.receive)
 	}
@@ -172,13 +175,27 @@ func (e *Engine) obey(ctx context.Context, signals <-chan core.Signal) {
 			case core.SignalPlan:
 				e.planner.wake()
 			case core.SignalDispatch:
-				e.dispatch.wake()
+				e.wakeAll()
 			case core.SignalCancel:
 				e.keeper.end(s.ExecutionID, errCancelled)
 			case core.SignalFinished: // for those who wait for one execution
 			}
 		}
 	}
+}
+
+// wakeWaiting is for when executions were planned: some may go, some wait for
+// dependencies.
+func (e *Engine) wakeWaiting() {
+	e.judge.wake()
+	e.dispatch.wake()
+}
+
+// wakeAll is for when executions have ended: gates may have opened, and others
+// may run after them.
+func (e *Engine) wakeAll() {
+	e.planner.wake()
+	e.wakeWaiting()
 }
 
 // cancelRunning ends an execution here and, by signal, on the other nodes.

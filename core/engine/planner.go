@@ -10,9 +10,9 @@ import (
 // planner turns due tasks into executions. It sleeps until the exact time the
 // next task is due, as the store told it.
 type planner struct {
-	cfg      Config
-	cancel   func(executionID string) // tells a running execution to end
-	dispatch func()                   // new executions are pending
+	cfg     Config
+	cancel  func(executionID string) // tells a running execution to end
+	planned func()                   // new executions are there
 }
 
 // step plans one batch.
@@ -29,7 +29,7 @@ func (p *planner) step(ctx context.Context) (time.Duration, error) {
 		p.cfg.Observer.Observe(core.Event{Kind: core.EventPlanned, At: report.Observed, Execution: e})
 	}
 	if len(report.Planned) > 0 {
-		p.dispatch()
+		p.planned()
 	}
 	return report.Wait, nil
 }

@@ -12,8 +12,8 @@ import (
 // queue has lost. Every node runs one; the store gives each to the first that
 // asks.
 type reaper struct {
-	cfg      Config
-	dispatch func()
+	cfg   Config
+	ended func()
 }
 
 // step takes back one batch.
@@ -31,7 +31,7 @@ func (r *reaper) step(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	if len(reaped)+lost > 0 {
-		r.dispatch()
+		r.ended()
 	}
 	if len(reaped) == r.cfg.Batch || lost == r.cfg.Batch {
 		return 0, nil

@@ -125,5 +125,22 @@ func TestStepBound(t *testing.T) {
 	_, ok, steps := never.NextSteps(time.Unix(0, 0))
 	require.False(t, ok)
 	require.Less(t, steps, schedule.MaxSteps/4, "the whole range was searched, not cut off")
-	t.Logf("a window that is always missed: %d steps", steps)
+	_, ok, steps = never.PrevSteps(time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC))
+	require.False(t, ok)
+	require.Less(t, steps, schedule.MaxSteps/4)
+
+	// One occurrence in all those years: 29 October 2026 moves to a Wednesday.
+	single := compile(t, schedule.Config{
+		Kind: schedule.KindCron, Cron: "30 0 * * MON,THU", Outside: schedule.OutsideSkip,
+		Windows:   []schedule.Window{{Days: []string{"WED"}, Start: "00:00", End: "09:00"}},
+		Calendars: []schedule.Calendar{{Dates: []string{"2026-10-29"}, OnExcluded: schedule.ExcludedPrevious}},
+	})
+	next, ok, steps := single.NextSteps(time.Unix(0, 0))
+	require.True(t, ok)
+	require.Less(t, steps, schedule.MaxSteps/4)
+	prev, ok, steps := single.PrevSteps(time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC))
+	require.True(t, ok)
+	require.Less(t, steps, schedule.MaxSteps/4)
+	require.Equal(t, next, prev)
+	require.Equal(t, "10-29T00:30→10-28T00:30", pairText(prev.Nominal, prev.At))
 }

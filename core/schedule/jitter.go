@@ -10,7 +10,7 @@ func (s *Spec) delay(p placed, m *meter) int64 {
 		return 0
 	}
 	limit := s.jitter
-	if next, ok := s.live(p.nominal, m); ok {
+	if next, ok := s.live(p.nominal, s.reach(p.at+limit, m), m); ok {
 		limit = min(limit, next.at-p.at)
 		if next.nominal > p.at {
 			limit = min(limit, next.nominal-p.at)

@@ -24,9 +24,11 @@ func (p placed) notes(at int64) []Note {
 }
 
 // live gives the first occurrence after the given instant that is neither
-// dropped nor merged into a later one.
-func (s *Spec) live(after int64, m *meter) (placed, bool) {
-	p, ok := s.place(after, m)
+// dropped nor merged into a later one. It looks at nominal times up to until, so
+// the occurrences that it misses all have later ones; the one it finds may be
+// later, too, when that is the one that names the group.
+func (s *Spec) live(after, until int64, m *meter) (placed, bool) {
+	p, ok := s.place(after, until, m)
 	if ok && (p.moved || p.deferred) {
 		p = s.lastOfGroup(p, m)
 	}
@@ -34,11 +36,12 @@ func (s *Spec) live(after int64, m *meter) (placed, bool) {
 }
 
 // place gives the first nominal time after the given instant that calendars and
-// windows do not drop. Starts never decrease from one to the next.
-func (s *Spec) place(after int64, m *meter) (placed, bool) {
+// windows do not drop, if it is no later than until. Starts never decrease from
+// one to the next.
+func (s *Spec) place(after, until int64, m *meter) (placed, bool) {
 	for m.step() {
 		h, ok := s.rawNext(after, m)
-		if !ok {
+		if !ok || h.at > until {
 			return placed{}, false
 		}
 		p := placed{hit: h, nominal: h.at, at: h.at}
@@ -91,13 +94,14 @@ func (s *Spec) skipTo(p placed, open int64) int64 {
 // looks ahead in growing and then shrinking strides, since a whole weekend of
 // seconds may wait for one Monday morning.
 func (s *Spec) lastOfGroup(p placed, m *meter) placed {
+	until := s.reach(p.at, m)
 	for stride := second; m.step(); {
-		next, ok := s.place(p.nominal, m)
+		next, ok := s.place(p.nominal, until, m)
 		if !ok || next.at != p.at {
 			break
 		}
 		p = next
-		far, ok := s.place(p.nominal+stride, m)
+		far, ok := s.place(p.nominal+stride, until, m)
 		if ok && far.at == p.at {
 			p, stride = far, stride*2
 			continue
@@ -107,40 +111,59 @@ func (s *Spec) lastOfGroup(p placed, m *meter) placed {
 	return p
 }
 
+// reach gives the latest nominal time that may start at or before the given
+// instant: no later than that, unless a calendar moves back the excluded dates
+// that follow.
+func (s *Spec) reach(at int64, m *meter) int64 {
+	if s.calendar == nil || !s.calendar.back {
+		return at
+	}
+	free, ok := s.calendar.nextFree(dateOf(wallAt(s.loc, at)), m)
+	if !ok {
+		return s.last
+	}
+	return startOf(s.loc, free) - 1
+}
+
 // liveBefore gives the last live occurrence before the given instant. Where
 // nominal times can be dropped or merged it searches for the last instant after
 // which live finds something early enough, so it agrees with live by
-// construction.
+// construction. It goes back in growing strides, looking at no stretch twice.
 func (s *Spec) liveBefore(before int64, m *meter) (placed, bool) {
 	if s.calendar == nil && s.windows == nil {
 		h, ok := s.rawPrev(before, m)
 		return placed{hit: h, nominal: h.at, at: h.at}, ok
 	}
-	early := func(after int64) (placed, bool) {
-		p, ok := s.live(after, m)
+	early := func(after, until int64) (placed, bool) {
+		p, ok := s.live(after, until, m)
 		return p, ok && p.nominal < before
 	}
-	best, ok := early(s.first - 1)
-	if !ok {
-		return placed{}, false
-	}
-	high := min(before, s.last+1) - 1 // nothing early comes after high
-	for stride := second; high-stride > best.nominal && m.step(); stride *= 2 {
-		if p, ok := early(high - stride); ok {
-			best = p
+	high := min(before, s.last+1) - 1 // nothing early is after high
+	for stride := second; m.step(); stride *= 2 {
+		low := max(high-stride, s.first-1)
+		if p, ok := early(low, high); ok {
+			return halve(p, high, early, m), true
+		}
+		if low < s.first {
 			break
 		}
-		high -= stride
+		high = low
 	}
+	return placed{}, false
+}
+
+// halve gives the last occurrence that early finds, given one and an instant
+// after which there is none.
+func halve(best placed, high int64, early func(after, until int64) (placed, bool), m *meter) placed {
 	for best.nominal < high && m.step() {
 		middle := best.nominal + (high-best.nominal)/2
-		if p, ok := early(middle); ok {
+		if p, ok := early(middle, high); ok {
 			best = p
 			continue
 		}
 		high = middle
 	}
-	return best, true
+	return best
 }
 
 // nextOpen gives the first microsecond at or after at that is inside a window,

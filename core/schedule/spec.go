@@ -134,7 +134,7 @@ func (s *Spec) Never() bool {
 		return false
 	}
 	var m meter
-	_, ok := s.live(s.first-1, &m)
+	_, ok := s.live(s.first-1, s.last, &m)
 	return !ok || m.exhausted()
 }
 
@@ -157,7 +157,7 @@ func (s *Spec) InWindow(t time.Time) (open bool, nextOpen time.Time) {
 
 // next finds the live occurrence after the given microsecond and adds jitter.
 func (s *Spec) next(after int64, m *meter) (Occurrence, bool) {
-	p, ok := s.live(after, m)
+	p, ok := s.live(after, s.last, m)
 	if !ok || m.exhausted() {
 		return Occurrence{}, false
 	}

@@ -83,3 +83,23 @@ func TestSpecIsSafeForConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// The search backwards halves time; it must not step over an occurrence that a
+// half falls on exactly.
+func TestPrevLandsOnOccurrences(t *testing.T) {
+	t.Parallel()
+	s := compile(t, schedule.Config{
+		Kind: schedule.KindCron, Cron: "0 9 * * FRI,SAT", Windows: []schedule.Window{{Start: "00:00", End: "24:00"}},
+	})
+	saturday := time.Date(2026, 6, 6, 9, 0, 0, 0, time.UTC)
+	check := func(before time.Time) {
+		o, ok := s.Prev(before)
+		require.True(t, ok)
+		require.Equal(t, saturday, o.Nominal, before)
+	}
+	for k := range 19 {
+		strides := time.Duration(1<<k-1) * time.Second
+		check(saturday.Add(strides + time.Microsecond))
+		check(saturday.Add(strides + 24*time.Hour + time.Microsecond)) // half way from Friday to then
+	}
+}

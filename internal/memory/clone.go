@@ -17,9 +17,10 @@ func cloneTask(t core.Task) core.Task {
 	t.Policy = clonePolicy(t.Policy)
 	t.ScheduleID = clonePtr(t.ScheduleID)
 	t.Data = bytes.Clone(t.Data)
-	t.Labels = maps.Clone(t.Labels)
+	t.Labels, t.DependsOn = maps.Clone(t.Labels), slices.Clone(t.DependsOn)
 	t.NextRun, t.LastRun, t.PauseReason = clonePtr(t.NextRun), clonePtr(t.LastRun), clonePtr(t.PauseReason)
 	t.Plan.NextNominal, t.Plan.LastNominal = clonePtr(t.Plan.NextNominal), clonePtr(t.Plan.LastNominal)
+	t.Plan.Since = clonePtr(t.Plan.Since)
 	return t
 }
 
@@ -59,6 +60,11 @@ func cloneExecution(e core.Execution) core.Execution {
 	e.Error, e.ErrorCode, e.RetryOf = clonePtr(e.Error), clonePtr(e.ErrorCode), clonePtr(e.RetryOf)
 	e.Result, e.Data = bytes.Clone(e.Result), bytes.Clone(e.Data)
 	e.Policy = clonePolicy(e.Policy)
+	if e.Awaits != nil {
+		awaits := *e.Awaits
+		awaits.Tasks, awaits.Until = slices.Clone(awaits.Tasks), clonePtr(awaits.Until)
+		e.Awaits = &awaits
+	}
 	if e.Hours != nil {
 		hours := *e.Hours
 		hours.Windows, hours.Calendars = cloneWindows(hours.Windows), slices.Clone(hours.Calendars)

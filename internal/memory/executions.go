@@ -34,7 +34,7 @@ func (s *Store) CreateExecution(ctx context.Context, e core.Execution, key *core
 	}
 	var running []string
 	if admission.CancelPrevious {
-		_, running = s.executions.endActive(e.TaskID, reasonNextOccurrence, now)
+		_, running = s.endActive(e.TaskID, reasonNextOccurrence, now)
 	}
 	s.executions.put(cloneExecution(e))
 	s.requests.remember(key, e.ID, now)
@@ -150,7 +150,7 @@ func (s *Store) cancelExecution(c core.Cancellation, now time.Time) (core.Cancel
 	if e.Status.Final() {
 		return core.CancelReport{}, core.Errorf(core.CodeConflict, "execution %s is %s already", e.ID, e.Status)
 	}
-	ended, ok := s.executions.end(e.ID, c.Reason, now)
+	ended, ok := s.endOne(e.ID, c.Reason, now)
 	if !ok {
 		return core.CancelReport{Running: []string{e.ID}}, nil
 	}
@@ -163,7 +163,7 @@ func (s *Store) cancelTask(c core.Cancellation, now time.Time) (core.CancelRepor
 		return core.CancelReport{}, err
 	}
 	var report core.CancelReport
-	report.Cancelled, report.Running = s.executions.endActive(t.ID, c.Reason, now)
+	report.Cancelled, report.Running = s.endActive(t.ID, c.Reason, now)
 	// Its one occurrence lies ahead: there is nothing to cancel yet, and later
 	// there would be.
 	if t.ScheduleType == core.ScheduleOnce && t.Enabled && t.NextRun != nil {

@@ -29,7 +29,8 @@ type ledger struct {
 
 // dossier is what the ledger knows about one task's executions.
 type dossier struct {
-	ids  ids // live and finished
+	last core.DependencyState // when an execution last ended well, and badly
+	ids  ids                  // live and finished
 	live ids
 	load load
 }
@@ -99,6 +100,7 @@ func (l *ledger) put(e core.Execution) {
 // enter adds a row to the indexes of its state.
 func (l *ledger) enter(e *core.Execution) {
 	if e.Status.Final() {
+		l.dossier(e.TaskID).last.Note(e.Status, endOf(e))
 		l.finished[e.ID] = e
 		l.ended.set(e.ID, e)
 		return
@@ -107,7 +109,9 @@ func (l *ledger) enter(e *core.Execution) {
 	l.dossier(e.TaskID).live.add(e.ID)
 	switch e.Status {
 	case core.StatusPending, core.StatusRetrying:
-		l.later.set(e.ID, e)
+		if e.Awaits == nil {
+			l.later.set(e.ID, e)
+		}
 	case core.StatusQueued:
 		l.occupy(e, load{queued: 1})
 	case core.StatusRunning:

@@ -21,6 +21,7 @@ func (s *Store) PlanDue(ctx context.Context, limit int, decide func(now time.Tim
 	for i, t := range due {
 		plans[i] = decide(now, core.DueTask{
 			Task: cloneTask(t), Active: s.executions.active(t.ID), Calendars: s.calendars.set(t.Calendars),
+			Dependencies: s.dependencies(t.DependsOn),
 		})
 	}
 	report := core.PlanReport{Tasks: len(due), Observed: now}
@@ -34,18 +35,21 @@ func (s *Store) PlanDue(ctx context.Context, limit int, decide func(now time.Tim
 // apply carries one plan out and adds to the report what it did.
 func (s *Store) apply(t core.Task, p core.Plan, now time.Time, report *core.PlanReport) {
 	if p.CancelPrevious {
-		_, running := s.executions.endActive(t.ID, reasonNextOccurrence, now)
+		_, running := s.endActive(t.ID, reasonNextOccurrence, now)
 		report.Cancel = append(report.Cancel, running...)
 	}
 	for _, e := range p.Executions {
 		if s.executions.planned(&e) {
 			continue
 		}
-		s.executions.put(cloneExecution(e))
+		s.add(e)
 		report.Planned = append(report.Planned, cloneExecution(e))
 	}
 	t.NextRun, t.Plan = p.NextRun, p.State
 	s.tasks.put(cloneTask(t))
+	for _, e := range p.Executions {
+		s.pokeDependents(e, now)
+	}
 }
 
 // CountDue counts the enabled tasks whose next run is in [from, to).

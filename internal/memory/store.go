@@ -22,6 +22,7 @@ type Store struct {
 	schedules  *scheduleTable
 	calendars  *calendarTable
 	queuedAt   map[string]time.Time // when executions were marked
+	judgeAt    map[string]time.Time // when to look at the dependencies of executions
 	executions *ledger
 	requests   *requestTable
 }
@@ -34,6 +35,7 @@ func NewStore(clock core.Clock) *Store {
 		schedules:  newScheduleTable(),
 		calendars:  newCalendarTable(),
 		queuedAt:   map[string]time.Time{},
+		judgeAt:    map[string]time.Time{},
 		executions: newLedger(),
 		requests:   newRequestTable(),
 	}

@@ -26,6 +26,9 @@ func (s *Store) CreateTask(ctx context.Context, t core.Task, key *core.Idempoten
 	if _, ok := s.tasks.rows[t.ID]; ok {
 		return core.Task{}, core.Errorf(core.CodeConflict, "task %s exists", t.ID)
 	}
+	if err := s.checkDependencies(t); err != nil {
+		return core.Task{}, err
+	}
 	s.tasks.put(cloneTask(t))
 	s.requests.remember(key, t.ID, now)
 	return cloneTask(t), nil
@@ -57,6 +60,9 @@ func (s *Store) UpdateTask(ctx context.Context, id string, version int64, change
 		return core.Task{}, err
 	}
 	t = successor(old, t, now)
+	if err := s.checkDependencies(t); err != nil {
+		return core.Task{}, err
+	}
 	s.tasks.put(cloneTask(t))
 	return cloneTask(t), nil
 }
@@ -81,8 +87,11 @@ func (s *Store) DeleteTask(ctx context.Context, id string, version int64) ([]str
 	if _, err := s.tasks.get(id, version); err != nil {
 		return nil, err
 	}
+	if n := s.countDependents(id); n > 0 {
+		return nil, core.Errorf(core.CodeConflict, "%d tasks depend on task %s; change them first", n, id)
+	}
 	s.tasks.remove(id)
-	_, running := s.executions.endActive(id, reasonTaskDeleted, now)
+	_, running := s.endActive(id, reasonTaskDeleted, now)
 	return running, nil
 }
 

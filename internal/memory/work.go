@@ -40,7 +40,7 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 func (l *ledger) claimable(ids []string, now time.Time) []core.Execution {
 	var rows []*core.Execution
 	for _, id := range ids {
-		if e, ok := l.live[id]; ok && e.Status != core.StatusRunning && !e.DueAt.After(now) {
+		if e, ok := l.live[id]; ok && e.Status != core.StatusRunning && e.Awaits == nil && !e.DueAt.After(now) {
 			rows = append(rows, e)
 		}
 	}
@@ -123,8 +123,10 @@ func (s *Store) settle(row *core.Execution, now time.Time, fn func(time.Time, *c
 	return e
 }
 
-// follow applies what the end of an execution does to its task.
+// follow applies what the end of an execution does to its task and to those that
+// depend on it.
 func (s *Store) follow(e core.Execution, now time.Time) {
+	s.pokeDependents(e, now)
 	row, ok := s.tasks.rows[e.TaskID]
 	if !ok || !e.Status.Final() {
 		return

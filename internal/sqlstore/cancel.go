@@ -47,7 +47,10 @@ func (c conn) cancelExecution(ctx context.Context, id, reason string) (core.Canc
 	}
 	e.Cancel(reason, c.now)
 	cancelled := []core.Execution{e}
-	return core.CancelReport{Cancelled: cancelled}, c.save(ctx, cancelled)
+	if err := c.save(ctx, cancelled); err != nil {
+		return core.CancelReport{}, err
+	}
+	return core.CancelReport{Cancelled: cancelled}, c.follow(ctx, cancelled)
 }
 
 func (c conn) cancelTask(ctx context.Context, id, reason string) (core.CancelReport, error) {

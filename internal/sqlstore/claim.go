@@ -41,7 +41,7 @@ func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string
 	}
 	candidates, err := listIn[candidate](ctx, c, `
 		SELECT id, exclusive_task, concurrency_key, max_concurrency, rank FROM executions
-		WHERE id IN (?) AND `+isWaiting+` AND due_at <= ?`+c.dialect.lock, ids, stamp(c.now))
+		WHERE id IN (?) AND `+isWaiting+` AND `+isFree+` AND due_at <= ?`+c.dialect.lock, ids, stamp(c.now))
 	if err != nil || len(candidates) == 0 {
 		return nil, nil, err
 	}

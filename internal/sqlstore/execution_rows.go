@@ -10,21 +10,23 @@ import (
 // the order of executionArgs.
 const executionColumns = `id, task_id, task_name, type, status, trigger, nominal_time, due_at, start_time, end_time,
 	duration, attempt, max_attempts, attempts, error, error_code, result, worker, plugin, retry_of,
-	created_at, policy, data, hours, token, cancel_requested, lease_until, attempt_start`
+	created_at, policy, data, hours, awaits, token, cancel_requested, lease_until, attempt_start`
 
-const executionColumnCount = 28
+const executionColumnCount = 29
 
 // gateColumns lists what executions has beside them, in the order of gateArgs:
 // copies out of the policy, for indexes.
-const gateColumns = `rank, exclusive_task, concurrency_key, max_concurrency`
+const gateColumns = `rank, exclusive_task, concurrency_key, max_concurrency, judge_at`
 
-const gateColumnCount = 4
+const gateColumnCount = 5
 
 // Conditions that partial indexes are made of. SQLite uses such an index only
 // where the query repeats its condition word for word.
 const (
 	isReady    = `status IN ('pending', 'retrying')`
+	isAwaiting = `awaits IS NOT NULL`
 	isRunning  = `status = 'running'`
+	isFree     = `awaits IS NULL`
 	isQueued   = `status = 'queued'`
 	holdsSlot  = `status IN ('queued', 'running')`
 	isWaiting  = `status IN ('pending', 'queued', 'retrying')`
@@ -57,6 +59,7 @@ type executionRow struct {
 	Policy          document[core.Policy]    `db:"policy"`
 	Data            rawJSON                  `db:"data"`
 	Hours           *document[core.Hours]    `db:"hours"`
+	Awaits          *document[core.Awaited]  `db:"awaits"`
 	Token           int64                    `db:"token"`
 	CancelRequested bool                     `db:"cancel_requested"`
 	LeaseUntil      timestamp                `db:"lease_until"`
@@ -71,7 +74,7 @@ func (r executionRow) execution() core.Execution {
 		Attempt: r.Attempt, MaxAttempts: r.MaxAttempts, Attempts: r.Attempts.value,
 		Error: r.Error, ErrorCode: r.ErrorCode, Result: json.RawMessage(r.Result),
 		Worker: r.Worker, Plugin: r.Plugin, RetryOf: r.RetryOf, CreatedAt: r.CreatedAt.Time,
-		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Hours: hoursIn(r.Hours), Token: r.Token, CancelRequested: r.CancelRequested,
+		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Hours: valueIn(r.Hours), Awaits: valueIn(r.Awaits), Token: r.Token, CancelRequested: r.CancelRequested,
 		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time,
 	}
 }
@@ -89,24 +92,17 @@ func executionArgs(e core.Execution) []any {
 		e.ID, e.TaskID, e.TaskName, e.Type, e.Status, e.Trigger, stamp(e.NominalTime), stamp(e.DueAt),
 		stampOf(e.StartTime), stampOf(e.EndTime), e.Duration, e.Attempt, e.MaxAttempts,
 		document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin, e.RetryOf,
-		stamp(e.CreatedAt), document[core.Policy]{e.Policy}, rawJSON(e.Data), hoursArg(e.Hours), e.Token, e.CancelRequested,
+		stamp(e.CreatedAt), document[core.Policy]{e.Policy}, rawJSON(e.Data), documentOf(e.Hours), documentOf(e.Awaits), e.Token, e.CancelRequested,
 		stamp(e.LeaseUntil), stamp(e.AttemptStart),
 	}
 }
 
-func hoursIn(d *document[core.Hours]) *core.Hours {
-	if d == nil {
-		return nil
+// judgeAt is when to look at a new execution's dependencies: at once.
+func judgeAt(e core.Execution) timestamp {
+	if e.Awaits == nil {
+		return timestamp{}
 	}
-	return &d.value
-}
-
-// hoursArg is NULL for an execution that may start at any time.
-func hoursArg(h *core.Hours) any {
-	if h == nil {
-		return nil
-	}
-	return document[core.Hours]{*h}
+	return stamp(e.CreatedAt)
 }
 
 func gateArgs(e core.Execution) []any {
@@ -116,6 +112,7 @@ func gateArgs(e core.Execution) []any {
 	}
 	return []any{
 		stamp(e.Rank()), exclusive, nullable(e.Policy.ConcurrencyKey), e.Policy.MaxConcurrency,
+		judgeAt(e),
 	}
 }
 

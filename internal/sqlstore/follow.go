@@ -6,9 +6,18 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// follow applies what the ends of executions do to their tasks. Only tasks that
-// ask for it are read, so it costs the others nothing.
+// follow applies what the ends of executions do to their tasks and to those
+// that depend on them.
 func (c conn) follow(ctx context.Context, settled []core.Execution) error {
+	if err := c.pauseFailing(ctx, settled); err != nil {
+		return err
+	}
+	return c.pokeDependents(ctx, settled)
+}
+
+// pauseFailing counts failures in a row. Only tasks that ask for it are read, so
+// it costs the others nothing.
+func (c conn) pauseFailing(ctx context.Context, settled []core.Execution) error {
 	var ended []core.Execution
 	var ids []string
 	for _, e := range settled {

@@ -69,7 +69,13 @@ func (c conn) decideDue(ctx context.Context, limit int,
 	}
 	decisions := make([]decision, len(tasks))
 	for i, t := range tasks {
-		decisions[i] = decision{t, decide(c.now, core.DueTask{Task: t, Active: active[t.ID], Calendars: calendars})}
+		states, err := c.dependencies(ctx, t.DependsOn)
+		if err != nil {
+			return nil, err
+		}
+		decisions[i] = decision{t, decide(c.now, core.DueTask{
+			Task: t, Active: active[t.ID], Calendars: calendars, Dependencies: states,
+		})}
 	}
 	return decisions, nil
 }
@@ -80,18 +86,19 @@ func (c conn) decideDue(ctx context.Context, limit int,
 func (c conn) advance(ctx context.Context, decisions []decision) ([]decision, error) {
 	moved := make(map[string]bool, len(decisions))
 	err := inBatches(decisions, func(batch []decision) error {
-		const columns = 7
+		const columns = 8
 		args := make([]any, 0, len(batch)*columns)
 		for _, d := range batch {
 			args = append(args, d.task.ID, d.task.Version, stampOf(d.task.NextRun), stampOf(d.plan.NextRun),
-				stampOf(d.plan.State.NextNominal), stampOf(d.plan.State.LastNominal), d.plan.State.Runs)
+				stampOf(d.plan.State.NextNominal), stampOf(d.plan.State.LastNominal), d.plan.State.Runs, stampOf(d.plan.State.Since))
 		}
 		var ids []string
 		err := c.list(ctx, &ids, `
-			WITH v (id, version, was_due, next_run, next_nominal, last_nominal, runs)
+			WITH v (id, version, was_due, next_run, next_nominal, last_nominal, runs, since)
 				AS (VALUES `+tuples(len(batch), columns)+`)
 			UPDATE tasks SET
-				next_run = v.next_run, next_nominal = v.next_nominal, last_nominal = v.last_nominal, runs = v.runs
+				next_run = v.next_run, next_nominal = v.next_nominal, last_nominal = v.last_nominal, runs = v.runs,
+				since = v.since
 			FROM v
 			WHERE tasks.id = v.id AND tasks.version = v.version AND tasks.next_run = v.was_due AND tasks.enabled = 1
 			RETURNING tasks.id`, args...)
@@ -140,6 +147,9 @@ func (c conn) insertPlanned(ctx context.Context, decisions []decision) ([]core.E
 		return nil, err
 	}
 	if err := c.insertHistory(ctx, ended); err != nil {
+		return nil, err
+	}
+	if err := c.pokeDependents(ctx, ended); err != nil {
 		return nil, err
 	}
 	stored := planned[:0]

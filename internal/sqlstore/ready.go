@@ -42,7 +42,7 @@ func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool,
 	// and sort: the walk is in order of rank and mostly ends soon.
 	rows, err := c.db.QueryxContext(ctx, c.rebind(`
 		SELECT id, exclusive_task, concurrency_key, max_concurrency FROM executions
-		WHERE `+isReady+` AND NOT due_at > ?
+		WHERE `+isReady+` AND `+isFree+` AND NOT due_at > ?
 		ORDER BY rank, id`), stamp(c.now))
 	if err != nil {
 		return nil, false, err
@@ -69,7 +69,7 @@ func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool,
 // the dispatcher awake, because the gate's opening will wake it.
 func (c conn) untilNextReady(ctx context.Context) (time.Duration, error) {
 	var next timestamp
-	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND due_at > ?`, stamp(c.now))
+	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND `+isFree+` AND due_at > ?`, stamp(c.now))
 	return until(c.now, next), err
 }
 

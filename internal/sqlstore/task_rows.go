@@ -8,9 +8,10 @@ import (
 
 // taskColumns lists the columns of tasks in the order of taskRow.args.
 const taskColumns = `id, name, type, schedule_type, cron_expression, timezone, data, enabled, next_run, last_run,
-	created_at, updated_at, description, schedule_id, timing, policy, labels, next_nominal, last_nominal, runs, failures, pause_reason, version`
+	created_at, updated_at, description, schedule_id, timing, policy, labels, next_nominal, last_nominal, runs, failures,
+	since, depends_on, pause_reason, version`
 
-const taskColumnCount = 23
+const taskColumnCount = 25
 
 // taskRow is a row of tasks. The columns that are copies out of timing
 // (schedule_type, cron_expression, timezone) are written and never read.
@@ -36,6 +37,8 @@ type taskRow struct {
 	LastNominal    timestamp                   `db:"last_nominal"`
 	Runs           int                         `db:"runs"`
 	Failures       int                         `db:"failures"`
+	Since          timestamp                   `db:"since"`
+	DependsOn      document[[]string]          `db:"depends_on"`
 	PauseReason    *string                     `db:"pause_reason"`
 	Version        int64                       `db:"version"`
 }
@@ -46,12 +49,13 @@ func (r taskRow) task() core.Task {
 		TaskSpec: core.TaskSpec{
 			Name: r.Name, Description: r.Description, Type: r.Type,
 			Timing: r.Timing.value, ScheduleID: r.ScheduleID, Policy: r.Policy.value,
-			Data: json.RawMessage(r.Data), Labels: r.Labels.value, Enabled: r.Enabled,
+			DependsOn: r.DependsOn.value, Data: json.RawMessage(r.Data), Labels: r.Labels.value, Enabled: r.Enabled,
 		},
 		NextRun: r.NextRun.pointer(), LastRun: r.LastRun.pointer(), PauseReason: r.PauseReason,
 		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time, Version: r.Version,
 		Plan: core.PlanState{
 			NextNominal: r.NextNominal.pointer(), LastNominal: r.LastNominal.pointer(), Runs: r.Runs, Failures: r.Failures,
+			Since: r.Since.pointer(),
 		},
 	}
 }
@@ -64,7 +68,7 @@ func taskArgs(t core.Task) []any {
 		stamp(t.CreatedAt), stamp(t.UpdatedAt), t.Description, t.ScheduleID,
 		document[core.Timing]{t.Timing}, document[core.Policy]{t.Policy}, document[map[string]string]{t.Labels},
 		stampOf(t.Plan.NextNominal), stampOf(t.Plan.LastNominal), t.Plan.Runs, t.Plan.Failures,
-		t.PauseReason, t.Version,
+		stampOf(t.Plan.Since), document[[]string]{t.DependsOn}, t.PauseReason, t.Version,
 	}
 }
 

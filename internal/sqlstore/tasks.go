@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ func (s *Store) CreateTask(ctx context.Context, t core.Task, key *core.Idempoten
 		}
 		made = t
 		if err := c.insertTask(ctx, t); err != nil {
+			return err
+		}
+		if err := c.putDependencies(ctx, t); err != nil {
 			return err
 		}
 		return c.keepKey(ctx, key, t.ID)
@@ -57,7 +61,10 @@ func (s *Store) UpdateTask(ctx context.Context, id string, version int64,
 			return verbatim{err}
 		}
 		changed = successor(t, next, c.now)
-		return c.updateTasks(ctx, []core.Task{changed})
+		if err := c.updateTasks(ctx, []core.Task{changed}); err != nil || slices.Equal(t.DependsOn, changed.DependsOn) {
+			return err
+		}
+		return c.putDependencies(ctx, changed)
 	})
 	if err != nil {
 		return core.Task{}, err
@@ -82,6 +89,9 @@ func (s *Store) DeleteTask(ctx context.Context, id string, version int64) ([]str
 			return err
 		}
 		if err := checkVersion("task", id, version, t.Version); err != nil {
+			return err
+		}
+		if err := c.refuseDependents(ctx, id); err != nil {
 			return err
 		}
 		if _, running, err = c.cancelLive(ctx, []string{id}, "task deleted"); err != nil {
@@ -176,7 +186,7 @@ func (c conn) updateTasks(ctx context.Context, tasks []core.Task) error {
 				description = v.description, schedule_id = v.schedule_id, timing = v.timing,
 				policy = v.policy, labels = v.labels, next_nominal = v.next_nominal,
 				last_nominal = v.last_nominal, runs = v.runs, failures = v.failures,
-				pause_reason = v.pause_reason, version = v.version
+				since = v.since, depends_on = v.depends_on, pause_reason = v.pause_reason, version = v.version
 			FROM v WHERE tasks.id = v.id`, args...)
 		return err
 	})

@@ -80,6 +80,22 @@ func (d *document[T]) Scan(src any) error {
 	return fmt.Errorf("column holds a %T, not a JSON document", src)
 }
 
+// documentOf is a document column that may be NULL.
+func documentOf[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return document[T]{*p}
+}
+
+// valueIn is what a document column that may be NULL holds.
+func valueIn[T any](d *document[T]) *T {
+	if d == nil {
+		return nil
+	}
+	return &d.value
+}
+
 // rawJSON is a column that holds JSON we do not look into, or NULL.
 type rawJSON json.RawMessage
 

@@ -52,6 +52,8 @@ CREATE TABLE tasks (
     last_nominal    TEXT,
     runs            INTEGER NOT NULL DEFAULT 0,
     failures        INTEGER NOT NULL DEFAULT 0, -- in a row
+    since           TEXT,             -- dependencies must be later than this
+    depends_on      TEXT    NOT NULL DEFAULT '[]', -- JSON array, in the user's order; task_dependencies is for look-ups
     pause_reason    TEXT,             -- NULL when it is not paused; a paused task has no next_run
     version         INTEGER NOT NULL DEFAULT 1,
     CONSTRAINT tasks_pkey PRIMARY KEY (id),
@@ -101,10 +103,12 @@ CREATE TABLE executions (
     policy           TEXT    NOT NULL,  -- JSON: in force when it was planned
     data             TEXT    NOT NULL,
     hours            TEXT,              -- JSON: when it may start; NULL is at any time
+    awaits           TEXT,              -- JSON: the dependencies it waits for; NULL is none, or no more
     token            INTEGER NOT NULL,  -- fencing token of the last claim
     cancel_requested INTEGER NOT NULL,
     lease_until      TEXT,
     attempt_start    TEXT,
+    judge_at         TEXT,              -- when to look at its dependencies: at once, when one has ended, when patience ends
     queued_at        TEXT,              -- when it was handed to the queue
     rank             TEXT    NOT NULL,  -- the order among waiting ones; with the columns below for indexes
     exclusive_task   TEXT,              -- the task's id when at most one of its executions may run
@@ -119,11 +123,19 @@ CREATE TABLE executions (
 
 -- Ready: what may be handed to the queue, in its order.
 CREATE INDEX executions_ready_idx ON executions (rank, id, due_at)
-    WHERE status IN ('pending', 'retrying');
+    WHERE status IN ('pending', 'retrying') AND awaits IS NULL;
 
 -- Ready: when the next one is due.
 CREATE INDEX executions_due_idx ON executions (due_at)
-    WHERE status IN ('pending', 'retrying');
+    WHERE status IN ('pending', 'retrying') AND awaits IS NULL;
+
+-- Judge: whose dependencies to look at, and when the next ones.
+CREATE INDEX executions_judge_idx ON executions (judge_at)
+    WHERE awaits IS NOT NULL AND judge_at IS NOT NULL;
+
+-- A dependency has ended: the executions of a task that wait.
+CREATE INDEX executions_awaits_idx ON executions (task_id)
+    WHERE awaits IS NOT NULL;
 
 -- UnqueueStale: what was handed to the queue long ago.
 CREATE INDEX executions_queued_idx ON executions (queued_at)
@@ -181,6 +193,7 @@ CREATE TABLE task_history (
     policy           TEXT    NOT NULL,  -- with data: what a retry runs again
     data             TEXT    NOT NULL,
     hours            TEXT,
+    awaits           TEXT,
     token            INTEGER NOT NULL,
     cancel_requested INTEGER NOT NULL,
     lease_until      TEXT,
@@ -195,6 +208,9 @@ CREATE INDEX idx_task_history_task_id_start_time ON task_history (task_id, start
 -- Occurred: which occurrences of a task have been executed.
 CREATE INDEX task_history_nominal_idx ON task_history (task_id, nominal_time)
     WHERE status = 'succeeded';
+
+-- Dependencies: when a task last ended well, and badly.
+CREATE INDEX task_history_end_idx ON task_history (task_id, status, end_time);
 
 -- Executions: the history of a task, newest first.
 CREATE INDEX task_history_task_idx ON task_history (task_id, id);

@@ -89,10 +89,12 @@ func (p *planning) run(occurrences []schedule.Occurrence) {
 		if !a.Admit {
 			e.Dismiss(StatusSkipped, "overlap policy "+string(p.task.Overlap)+": "+a.Reason, p.now)
 			p.plan.Executions = append(p.plan.Executions, e)
+			p.pass(o)
 			continue
 		}
 		p.plan.CancelPrevious = p.plan.CancelPrevious || a.CancelPrevious
 		p.await(&e)
+		p.pass(o)
 		p.plan.Executions = append(p.plan.Executions, e)
 		p.plan.State.Runs++
 		p.active.Waiting++
@@ -105,16 +107,22 @@ func (p *planning) await(e *Execution) {
 	if len(p.task.DependsOn) > 0 {
 		e.Awaits = &Awaited{Tasks: p.task.DependsOn, Since: p.since(), Until: p.task.DependencyPolicy.until(e.DueAt)}
 	}
-	nominal := e.NominalTime
-	p.plan.State.Since = &nominal
 }
 
-// since is what dependencies must be later than.
+// since is what dependencies must be later than: the previous occurrence,
+// whether it ran or not. Before the first one everything since the creation
+// counts.
 func (p *planning) since() time.Time {
 	if s := p.plan.State.Since; s != nil {
 		return *s
 	}
-	return p.task.CreatedAt
+	return p.task.CreatedAt.Add(-time.Microsecond)
+}
+
+// pass makes an occurrence the previous one.
+func (p *planning) pass(o schedule.Occurrence) {
+	nominal := Instant(o.Nominal)
+	p.plan.State.Since = &nominal
 }
 
 func (p *planning) miss(occurrences []schedule.Occurrence) {

@@ -25,7 +25,7 @@ type entry struct {
 	path     string // source, relative to the directory of the file
 	sha256   string
 	limits   Limits
-	cpu      time.Duration // accepted, not in force
+	init     Init
 	grants   Grants
 	config   json.RawMessage
 	problem  error

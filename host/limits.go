@@ -8,6 +8,7 @@ import "time"
 type Limits struct {
 	Memory      Size          // linear memory of one run; PLUGIN_MEMORY_LIMIT
 	Timeout     time.Duration // wall time of one run; TIMEOUT. The attempt's own deadline may be earlier
+	CPU         time.Duration // processor time of one run, 0 for no limit; PLUGIN_CPU_LIMIT
 	Output      Size          // response of one run; PLUGIN_OUTPUT_LIMIT
 	Logs        Size          // log lines of one run, with 32 bytes a line added
 	HostCalls   int           // operations of one run, log not counted; PLUGIN_CALL_LIMIT
@@ -43,8 +44,12 @@ func defaultLimits(timeout time.Duration) Limits {
 
 // status renders the limits that are in force, in the words of plugins.yaml.
 func (l Limits) status() map[string]any {
-	return map[string]any{
+	status := map[string]any{
 		"memory": l.Memory.String(), "timeout": l.Timeout.String(), "output": l.Output.String(),
 		"logs": l.Logs.String(), "hostCalls": l.HostCalls, "concurrency": l.Concurrency,
 	}
+	if l.CPU > 0 {
+		status["cpu"] = l.CPU.String()
+	}
+	return status
 }

@@ -50,10 +50,10 @@ func TestLoadListsWhatItLoaded(t *testing.T) {
 	require.JSONEq(t, `{"type":"object"}`, string(p.DataSchema))
 	require.Equal(t, map[string]any{"notify": true, "http": []string{"https://example.com/**"}}, p.Grants)
 	require.Equal(t, map[string]any{
-		"memory": "32MiB", "timeout": "5s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3,
-	}, p.Limits, "cpu is not in force, so it is not listed")
+		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3,
+	}, p.Limits)
 	require.Equal(t, host.Limits{
-		Memory: 32 * host.MiB, Timeout: 5 * time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3,
+		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3,
 	}, h.runtime.limits())
 }
 

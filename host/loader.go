@@ -44,9 +44,6 @@ func (h *Host) slot(ctx context.Context, e entry) *slot {
 	}
 	s.loadedAt = time.Now()
 	logger.Info("plugin loaded", "plugin", s.manifest.id(), "sha256", s.digest, "took", s.loadedAt.Sub(start).Round(time.Millisecond))
-	if e.cpu > 0 {
-		logger.Warn("limits.cpu is not enforced by this version; limits.timeout bounds the run")
-	}
 	return s
 }
 
@@ -71,7 +68,7 @@ func (h *Host) load(ctx context.Context, s *slot) error {
 		return fmt.Errorf("%s has sha256 %s, and plugins.yaml demands %s; deploy the file that was meant, or correct sha256", e.path, s.digest, e.sha256)
 	}
 	s.plugin, err = runtime.Load(ctx, Artifact{
-		Type: e.taskType, Source: e.path, Digest: s.digest, Bytes: program, Limits: e.limits,
+		Type: e.taskType, Source: e.path, Digest: s.digest, Bytes: program, Limits: e.limits, Init: e.init,
 		Logger: h.cfg.Logger.Named(e.runtime).With("type", e.taskType),
 	})
 	if err != nil {

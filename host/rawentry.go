@@ -17,6 +17,7 @@ type rawEntry struct {
 	Runtime string         `yaml:"runtime"`
 	Source  string         `yaml:"source"`
 	SHA256  string         `yaml:"sha256"`
+	Init    string         `yaml:"init"`
 	Limits  rawLimits      `yaml:"limits"`
 	Grants  Grants         `yaml:"grants"`
 	Config  map[string]any `yaml:"config"`
@@ -48,6 +49,13 @@ func (r rawEntry) check(at locator, timeout time.Duration) (entry, error) {
 		return e, at.error("source", "is missing; write the path of the plugin, relative to this file")
 	case r.SHA256 != "" && !digestSyntax.MatchString(e.sha256):
 		return e, at.error("sha256", "is not 64 hexadecimal digits")
+	}
+	switch e.init = Init(r.Init); e.init {
+	case InitImage, InitPerRun:
+	case "":
+		e.init = InitImage
+	default:
+		return e, at.error("init", "is neither image nor per-run")
 	}
 	if err := r.Limits.apply(at, &e); err != nil {
 		return e, err
@@ -96,7 +104,7 @@ func (l rawLimits) durations(at locator, e *entry) error {
 	for _, d := range []struct {
 		name, text string
 		into       *time.Duration
-	}{{"timeout", l.Timeout, &e.limits.Timeout}, {"cpu", l.CPU, &e.cpu}} {
+	}{{"timeout", l.Timeout, &e.limits.Timeout}, {"cpu", l.CPU, &e.limits.CPU}} {
 		if d.text == "" {
 			continue
 		}

@@ -22,8 +22,19 @@ type Artifact struct {
 	Digest string // sha256 of Bytes, hex
 	Bytes  []byte // the verified program; a runtime runs these and no others
 	Limits Limits
+	Init   Init
 	Logger hclog.Logger
 }
+
+// Init says when a program is initialized. Every run starts from the state
+// after that, either way.
+type Init string
+
+// The ways of Init. The empty string means InitImage.
+const (
+	InitImage  Init = "image"   // once, when it is loaded; runs start from a copy
+	InitPerRun Init = "per-run" // in every run
+)
 
 // Plugin is a loaded program. Describe and Handle are safe for concurrent use;
 // Close is called once, when neither runs.

@@ -49,6 +49,7 @@ func (w *world) node(run invoker, options ...func(*engine.Config)) *engine.Engin
 	e, err := engine.New(cfg)
 	require.NoError(w.t, err)
 	require.NoError(w.t, e.Start())
+	w.t.Cleanup(func() { stop(e, 0) }) // also when the test has failed
 	return e
 }
 

@@ -17,18 +17,18 @@ const maxFault = 2 << 10
 
 // fault says how a run ended badly. A failure that the host made passes as it
 // is; when ctx ended, so did the run, and the host reads the reason from ctx.
-func (i *instance) fault(ctx context.Context, err error) error {
+func (p *plugin) fault(ctx context.Context, i *instance, r *run, err error) error {
 	if f, ok := errors.AsType[*core.Failure](err); ok {
 		return f
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	text := i.crash.text()
+	text := r.crash.text()
 	if i.memory.refused || outOfMemory(text) {
 		return &core.Failure{
 			Code: core.CodePluginMemoryLimit, Class: core.ClassRetryable,
-			Message: fmt.Sprintf("needs more memory than %s (limit memory)", i.limits.Memory),
+			Message: fmt.Sprintf("needs more memory than %s (limit memory)", p.limits.Memory),
 		}
 	}
 	if text == "" {

@@ -4,70 +4,104 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/wasm/loader"
 )
 
-// instance is one run of a module.
+// instance is a module with a memory of its own. It serves one run at a time.
 type instance struct {
-	caller host.Caller
-	limits host.Limits
-	memory guarded
-	crash  crashText
-
 	module  api.Module
-	ctx     context.Context // of the run, for the calls into the module
-	started bool            // _initialize returned
-	pending []byte          // the answer that task.take fetches
+	memory  *space
+	globals []api.MutableGlobal // as loader.Module.Globals
+	fuel    api.MutableGlobal
+
+	alloc, handle api.Function
+	stack         [2]uint64 // arguments and results of calls
+
+	idleSince time.Duration // guarded by the pool, as is resting
+	resting   bool
 }
 
-type instanceKey struct{}
-
-// attach makes the instance known to the host functions, which get ctx.
-func (i *instance) attach(ctx context.Context) context.Context {
-	return experimental.WithMemoryAllocator(context.WithValue(ctx, instanceKey{}, i), &i.memory)
+// bind looks up what the host uses of the module.
+func (i *instance) bind(m *loader.Module) {
+	for _, name := range m.Globals {
+		i.globals = append(i.globals, i.module.ExportedGlobal(name).(api.MutableGlobal))
+	}
+	i.fuel = i.module.ExportedGlobal(loader.ExportFuel).(api.MutableGlobal)
+	i.bindFunctions()
 }
 
-func instanceOf(ctx context.Context) *instance { return ctx.Value(instanceKey{}).(*instance) }
+// shallow is how often a run may yield and keep its stack. A stack that has
+// grown does not shrink, up to 50 MB for the deepest recursion; a new one
+// costs more than a short run should pay.
+const shallow = 32
 
-// handle gives the module its request and fetches its response.
-func (i *instance) handle(request []byte) ([]byte, error) {
-	if uint64(len(request)) > uint64(i.limits.Memory) {
-		return nil, i.tooSmall(len(request))
+// bindFunctions gives the functions new stacks.
+func (i *instance) bindFunctions() {
+	i.alloc = i.module.ExportedFunction(exportAlloc)
+	i.handle = i.module.ExportedFunction(exportHandle)
+}
+
+// set sets the mutable globals.
+func (i *instance) set(globals []uint64) {
+	for at, g := range i.globals {
+		g.Set(globals[at])
 	}
-	at, err := i.call(exportAlloc, uint64(len(request)))
-	if err != nil {
+}
+
+// values reads the mutable globals.
+func (i *instance) values() []uint64 {
+	out := make([]uint64, len(i.globals))
+	for at, g := range i.globals {
+		out[at] = g.Get()
+	}
+	return out
+}
+
+// initialize runs the start function and then _initialize, whichever there is.
+func (i *instance) initialize(ctx context.Context, start bool) error {
+	if start {
+		if err := i.module.ExportedFunction(loader.ExportStart).CallWithStack(ctx, nil); err != nil {
+			return err
+		}
+	}
+	if f := i.module.ExportedFunction(exportInit); f != nil {
+		return f.CallWithStack(ctx, nil)
+	}
+	return nil
+}
+
+// serve gives the module its request and fetches its response.
+func (i *instance) serve(ctx context.Context, request []byte, limits host.Limits) ([]byte, error) {
+	if uint64(len(request)) > uint64(limits.Memory) {
+		return nil, tooSmall(len(request), limits.Memory)
+	}
+	i.stack[0] = uint64(len(request))
+	if err := i.alloc.CallWithStack(ctx, i.stack[:]); err != nil {
 		return nil, err
 	}
-	if !i.module.Memory().Write(uint32(at), request) {
-		return nil, misuse("%s answered %d, where %d bytes are not in its memory", exportAlloc, uint32(at), len(request))
+	at := uint32(i.stack[0])
+	if !i.module.Memory().Write(at, request) {
+		return nil, misuse("%s answered %d, where %d bytes are not in its memory", exportAlloc, at, len(request))
 	}
-	packed, err := i.call(exportHandle, uint64(uint32(at)), uint64(len(request)))
-	if err != nil {
+	i.stack = [2]uint64{uint64(at), uint64(len(request))}
+	if err := i.handle.CallWithStack(ctx, i.stack[:]); err != nil {
 		return nil, err
 	}
-	return i.fetch(exportHandle, packed, i.limits.Output)
+	return i.fetch(exportHandle, i.stack[0], limits.Output)
 }
 
 // describe fetches the module's manifest.
-func (i *instance) describe() ([]byte, error) {
-	packed, err := i.call(exportDescribe)
-	if err != nil {
+func (i *instance) describe(ctx context.Context) ([]byte, error) {
+	if err := i.module.ExportedFunction(exportDescribe).CallWithStack(ctx, i.stack[:]); err != nil {
 		return nil, err
 	}
-	return i.fetch(exportDescribe, packed, host.MiB)
-}
-
-func (i *instance) call(name string, args ...uint64) (uint64, error) {
-	results, err := i.module.ExportedFunction(name).Call(i.ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return results[0], nil
+	return i.fetch(exportDescribe, i.stack[0], host.MiB)
 }
 
 // fetch copies an answer out of the module's memory, after looking at its size.
@@ -86,10 +120,10 @@ func (i *instance) fetch(from string, packed uint64, limit host.Size) ([]byte, e
 	return append([]byte(nil), view...), nil
 }
 
-func (i *instance) tooSmall(n int) error {
+func tooSmall(n int, limit host.Size) error {
 	return &core.Failure{
 		Code: core.CodePluginMemoryLimit, Class: core.ClassRetryable,
-		Message: fmt.Sprintf("a request of %d bytes does not fit into %s (limit memory)", n, i.limits.Memory),
+		Message: fmt.Sprintf("a request of %d bytes does not fit into %s (limit memory)", n, limit),
 	}
 }
 

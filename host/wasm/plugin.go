@@ -2,142 +2,97 @@ package wasm
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/tetratelabs/wazero"
 
-	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/wasm/loader"
 )
-
-// grace is how long a run may go on after its context ended, before it is left
-// behind. The port promises an end within a second.
-const grace = 500 * time.Millisecond
 
 // plugin is a compiled module. It implements host.Plugin.
 type plugin struct {
-	engine    wazero.Runtime
-	compiled  wazero.CompiledModule
-	describes bool
-	later     *sync.WaitGroup // what the Runtime waits for when it closes
-	limits    host.Limits
-	logger    hclog.Logger
+	engine   wazero.Runtime
+	compiled wazero.CompiledModule
+	release  func(context.Context) // of the compiled code
+	loaded   *loader.Module
+	template template
+	pool     pool
+	slots    *slots
+	limits   host.Limits
+	logger   hclog.Logger
 
-	running sync.WaitGroup // instances, also those left behind
-	stuck   atomic.Int64   // instances left behind
+	// perRun tells that every run has an instance of its own, which runs
+	// _initialize: it was asked for, or the module has state that cannot be saved.
+	perRun bool
 }
 
 // Describe implements host.Plugin. Operations end the run.
 func (p *plugin) Describe(ctx context.Context) ([]byte, error) {
-	if !p.describes {
+	if _, ok := p.loaded.Function(exportDescribe); !ok {
 		return nil, nil
 	}
-	return p.do(ctx, nobody{}, func(i *instance) ([]byte, error) { return i.describe() })
+	return p.do(ctx, nobody{}, (*instance).describe)
 }
 
-// Handle implements host.Plugin.
+// Handle implements host.Plugin. The goroutine is the module's: nothing is left
+// behind when Handle returns.
 func (p *plugin) Handle(ctx context.Context, request []byte, caller host.Caller) ([]byte, error) {
-	return p.do(ctx, caller, func(i *instance) ([]byte, error) { return i.handle(request) })
+	return p.do(ctx, caller, func(i *instance, ctx context.Context) ([]byte, error) {
+		return i.serve(ctx, request, p.limits)
+	})
 }
 
-// Close implements host.Plugin. Compiled code cannot be released under a
-// running instance, so Close waits for those left behind; when ctx ends first,
-// it says so, and the code is released when they stop.
+// Close implements host.Plugin.
 func (p *plugin) Close(ctx context.Context) error {
-	if waitFor(ctx, &p.running) != nil {
-		p.later.Go(func() {
-			p.running.Wait()
-			_ = p.engine.Close(context.WithoutCancel(ctx)) // nobody is left to be told
-		})
-		return errStuck
+	p.pool.close()
+	if p.template.image != nil {
+		p.template.image.close()
 	}
-	if err := p.engine.Close(ctx); err != nil {
+	err := p.engine.Close(ctx)
+	p.release(ctx)
+	if err != nil {
 		return fmt.Errorf("close engine: %w", err)
 	}
 	return nil
 }
 
-// do runs f on a fresh instance and returns in time whatever the instance does.
-func (p *plugin) do(ctx context.Context, caller host.Caller, f func(*instance) ([]byte, error)) ([]byte, error) {
-	if p.stuck.Load() > 0 {
-		return nil, &core.Failure{Code: core.CodePluginUnavailable, Class: core.ClassRetryable, Message: errStuck.Error()}
+// do runs f on a clean instance.
+func (p *plugin) do(ctx context.Context, caller host.Caller, f func(*instance, context.Context) ([]byte, error)) (frame []byte, err error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	type answer struct {
-		frame []byte
-		err   error
-	}
-	done := make(chan answer, 1)
-	p.running.Go(func() {
-		frame, err := p.run(ctx, caller, f)
-		done <- answer{frame, err}
-	})
-	select {
-	case a := <-done:
-		return a.frame, a.err
-	case <-ctx.Done():
-	}
-	late := time.NewTimer(grace)
-	defer late.Stop()
-	select {
-	case a := <-done:
-		return a.frame, a.err
-	case <-late.C:
-	}
-	p.stuck.Add(1)
-	p.logger.Warn("a run does not react to its end; the plugin takes no new runs until it does")
-	p.running.Go(func() {
-		<-done
-		p.stuck.Add(-1)
-	})
-	return nil, context.Cause(ctx)
-}
-
-// run makes an instance, lets f use it and throws it away.
-func (p *plugin) run(ctx context.Context, caller host.Caller, f func(*instance) ([]byte, error)) (_ []byte, err error) {
-	i := &instance{caller: caller, limits: p.limits, memory: guarded{limit: uint64(p.limits.Memory)}}
-	ctx = i.attach(ctx)
-	defer func() {
-		if err != nil {
-			err = i.fault(ctx, err)
+	i := p.pool.take()
+	if i == nil {
+		if i, err = p.newInstance(ctx); err != nil {
+			return nil, err
 		}
-	}()
-	i.module, err = p.engine.InstantiateModule(ctx, p.compiled, i.config(ctx))
+	}
+	r := p.newRun(i, caller)
+	err = r.compute(ctx, func(ctx context.Context) error {
+		if p.perRun {
+			if err := i.initialize(ctx, p.loaded.Start); err != nil {
+				return err
+			}
+		}
+		r.started = true
+		frame, err = f(i, ctx)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		frame, err = nil, p.fault(ctx, i, r, err)
 	}
-	defer i.module.Close(context.WithoutCancel(ctx))
-	i.started = true
-	i.ctx = ctx
-	return f(i)
+	if p.reset(i, r) {
+		p.pool.give(i)
+	} else {
+		i.close()
+	}
+	return frame, err
 }
 
-// config gives the instance a clock, entropy and a place to write, and nothing
-// else of the world.
-func (i *instance) config(ctx context.Context) wazero.ModuleConfig {
-	return wazero.NewModuleConfig().
-		WithName(""). // nameless instances do not meet each other
-		WithStartFunctions(exportInit).
-		WithStdout(output{i: i, stream: host.Stdout}).
-		WithStderr(output{i: i, stream: host.Stderr}).
-		WithSysWalltime().
-		WithSysNanotime().
-		WithNanosleep(func(ns int64) { sleep(ctx, time.Duration(ns)) }).
-		WithRandSource(rand.Reader)
-}
-
-// sleep ends with the run: the stock one keeps a thread beyond the deadline.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
+func (p *plugin) newRun(i *instance, caller host.Caller) *run {
+	return &run{caller: caller, slots: p.slots, fuel: i.fuel, meter: meter{limit: p.limits.CPU}}
 }
 
 var _ host.Plugin = (*plugin)(nil)

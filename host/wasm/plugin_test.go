@@ -2,9 +2,7 @@ package wasm_test
 
 import (
 	"context"
-	"runtime/debug"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -112,36 +110,4 @@ func recursion() []byte {
 	a.extra = code([]byte{opLocalGet, 0, opI32Eqz, opIf, 0x7f}, i32Const(1), []byte{0x05}, again, again, []byte{opI32Add, opEnd})
 	a.handle = code([]byte{opLocalGet, 1, opCall, 3, opDrop}, okay)
 	return a.bytes()
-}
-
-func TestHandleLeavesAStubbornModuleBehind(t *testing.T) {
-	// A collection would wait for the module, and everything else for the collection.
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-
-	r := newRuntime(t)
-	p, err := r.Load(t.Context(), artifact(recursion()))
-	require.NoError(t, err)
-	leave := func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		start := time.Now()
-		_, err := p.Handle(ctx, make([]byte, 28), &caller{})
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Less(t, time.Since(start), 3*time.Second)
-	}
-	leave()
-	_, err = p.Handle(t.Context(), nil, &caller{})
-	var f *core.Failure
-	require.ErrorAs(t, err, &f, "the module is still computing")
-	require.Equal(t, core.CodePluginUnavailable, f.Code)
-
-	require.Eventually(t, func() bool {
-		_, err := p.Handle(t.Context(), nil, &caller{})
-		return err == nil
-	}, time.Minute, 20*time.Millisecond)
-
-	leave()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	require.Error(t, p.Close(ctx), "code must not be released under a running module")
 }

@@ -2,28 +2,34 @@ package wasm
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/wasm/loader"
 )
-
-// pageSize is the unit of linear memory.
-const pageSize = 64 << 10
 
 // Config is what a Runtime is made of.
 type Config struct {
 	// CacheDir keeps compiled modules between starts. It is created with mode
-	// 0700 and must not be writable by others: who can write there decides which
-	// machine code the server runs. Empty keeps compiled code in memory only.
+	// 0700. Empty keeps compiled code in memory only.
 	CacheDir string
+
+	// KeyFile holds the key that seals the entries of CacheDir, and is made if it
+	// is missing. It must lie outside of CacheDir, where compiling takes its
+	// scratch space too. Defaults to CacheDir with .key behind it.
+	KeyFile string
+
+	// Computing is how many modules compute at once; others wait for their turn.
+	// Defaults to one less than the processors that the program uses, and at
+	// least one.
+	Computing int
 
 	// MaxModule is the largest module in bytes. Defaults to 64 MiB.
 	MaxModule host.Size
@@ -35,12 +41,14 @@ type Config struct {
 // Runtime loads WebAssembly modules. Load is safe for concurrent use.
 type Runtime struct {
 	cfg   Config
-	cache wazero.CompilationCache
-	busy  sync.WaitGroup // compilations, and closings that had to be left to themselves
+	codes *codeCache
+	slots *slots
+	pages *pagemap       // nil where the kernel has none
+	busy  sync.WaitGroup // compilations
 }
 
-// New makes a Runtime. It fails when the cache directory cannot be used, or is
-// open to others.
+// New makes a Runtime. It fails when the cache directory or its key cannot be
+// used, or are open to others.
 func New(cfg Config) (*Runtime, error) {
 	if cfg.MaxModule <= 0 {
 		cfg.MaxModule = 64 * host.MiB
@@ -48,58 +56,48 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
 	}
-	cache, err := openCache(cfg.CacheDir)
-	if err != nil {
-		return nil, err
+	codes := &codeCache{logger: cfg.Logger, modules: map[string]*compiledCode{}}
+	if cfg.CacheDir != "" {
+		if cfg.KeyFile == "" {
+			cfg.KeyFile = filepath.Clean(cfg.CacheDir) + ".key"
+		}
+		var err error
+		if codes.vault, err = openVault(cfg.CacheDir, cfg.KeyFile); err != nil {
+			return nil, err
+		}
+		codes.scratch = filepath.Dir(cfg.KeyFile)
 	}
-	return &Runtime{cfg: cfg, cache: cache}, nil
+	pages, err := openPagemap()
+	if err != nil {
+		cfg.Logger.Info("runs are put back by dropping all of their memory, which is slower", "reason", err)
+	}
+	return &Runtime{cfg: cfg, codes: codes, slots: newSlots(cfg.Computing), pages: pages}, nil
 }
 
-func openCache(dir string) (wazero.CompilationCache, error) {
-	if dir == "" {
-		return wazero.NewCompilationCache(), nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create plugin cache: %w", err)
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open plugin cache: %w", err)
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("open plugin cache: %s can be written by other users, who could then run code in the server; run chmod 700 on it", dir)
-	}
-	cache, err := wazero.NewCompilationCacheWithDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open plugin cache: %w", err)
-	}
-	return cache, nil
-}
-
-// Load implements host.Runtime: it checks the module, then compiles it. The
-// compiler may be slow to notice that ctx ended; Load then returns and leaves
-// it behind.
+// Load implements host.Runtime: it rewrites and checks the module, compiles it
+// and runs its initialization. The compiler may be slow to notice that ctx
+// ended; Load then returns and leaves it behind.
 func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error) {
 	if host.Size(len(a.Bytes)) > r.cfg.MaxModule {
 		return nil, fmt.Errorf("module of %d bytes, at most %s are allowed", len(a.Bytes), r.cfg.MaxModule)
 	}
-	m, err := parseModule(a.Bytes)
+	m, err := loader.Load(a.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.check(a.Limits.Memory); err != nil {
+	if err := check(m, a.Limits.Memory); err != nil {
 		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("compile module: %w", context.Cause(ctx))
 	}
 	type loaded struct {
 		plugin *plugin
 		err    error
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("compile module: %w", err)
-	}
 	done := make(chan loaded, 1)
 	r.busy.Go(func() {
-		p, err := r.compile(ctx, a, m)
+		p, err := r.prepare(ctx, a, m)
 		done <- loaded{p, err}
 	})
 	select {
@@ -109,7 +107,7 @@ func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error
 		}
 		return l.plugin, nil
 	case <-ctx.Done():
-		r.busy.Go(func() { // the compiler's result is dropped when it comes
+		r.busy.Go(func() { // what comes of it is dropped
 			if l := <-done; l.err == nil {
 				_ = l.plugin.Close(context.WithoutCancel(ctx))
 			}
@@ -118,65 +116,74 @@ func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error
 	}
 }
 
-// compile prepares an engine of the plugin's own. Compiled code comes from the
-// cache, which all engines of the Runtime share. The engine has no memory limit
-// of its own: it would refuse growth before guarded sees it, and a refusal
-// that goes unseen cannot be told from a trap.
-func (r *Runtime) compile(ctx context.Context, a host.Artifact, m *module) (_ *plugin, err error) {
-	cfg := wazero.NewRuntimeConfig().
-		WithCoreFeatures(api.CoreFeaturesV2).
-		WithCompilationCache(r.cache).
-		WithCloseOnContextDone(true)
-	engine := wazero.NewRuntimeWithConfig(ctx, cfg)
-	defer func() {
-		if err != nil {
-			_ = engine.Close(context.WithoutCancel(ctx))
-		}
-	}()
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, engine); err != nil {
-		return nil, fmt.Errorf("prepare engine: %w", err)
-	}
-	if err := m.checkSystem(engine.Module(wasi_snapshot_preview1.ModuleName).ExportedFunctionDefinitions()); err != nil {
+// prepare makes a plugin of a module that was checked.
+func (r *Runtime) prepare(ctx context.Context, a host.Artifact, m *loader.Module) (_ *plugin, err error) {
+	code, err := r.codes.acquire(codeID(m))
+	if err != nil {
 		return nil, err
 	}
-	if err := instantiateHost(ctx, engine); err != nil {
-		return nil, fmt.Errorf("prepare engine: %w", err)
+	p := &plugin{
+		loaded: m, slots: r.slots, limits: a.Limits, logger: a.Logger, perRun: m.Stateful || a.Init == host.InitPerRun,
+		engine:  newEngine(ctx, code.cache),
+		release: func(ctx context.Context) { r.codes.release(ctx, code) },
 	}
-	compiled, err := engine.CompileModule(ctx, m.capTables(a.Bytes))
+	defer func() {
+		if err != nil {
+			_ = p.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	for _, add := range []func(context.Context, wazero.Runtime) error{instantiateSystem, instantiateHost, instantiateYield} {
+		if err := add(ctx, p.engine); err != nil {
+			return nil, fmt.Errorf("prepare engine: %w", err)
+		}
+	}
+	err = r.codes.compile(code, func() error {
+		p.compiled, err = p.engine.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), m.Bytes)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("compile module: %w", err)
 	}
-	return &plugin{engine: engine, compiled: compiled, describes: m.describes(), later: &r.busy, limits: a.Limits, logger: a.Logger}, nil
+	m.Bytes = nil
+	if err := p.takeTemplate(ctx, r.pages); err != nil {
+		return nil, err
+	}
+	if m.Stateful {
+		a.Logger.Info("the module changes tables, or has other state that cannot be saved; every run initializes it anew")
+	}
+	return p, nil
 }
 
-// Close releases the compiled code that is kept in memory. Close all plugins
-// first, and load none after. It waits for compilations and runs that were left
-// behind; when ctx ends first, it releases nothing and says so.
+// compileWorkers is two because a single worker does not look at the context.
+const compileWorkers = 2
+
+// newEngine makes an engine with the compiled code of a cache. Nothing in it
+// interrupts a module: the loader's yields do. It has no memory limit of its
+// own: it would refuse growth before space sees it, and a refusal that goes
+// unseen cannot be told from a trap.
+func newEngine(ctx context.Context, cache wazero.CompilationCache) wazero.Runtime {
+	return wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithCompilationCache(cache).
+		WithCloseOnContextDone(false))
+}
+
+// Close releases what all plugins share. Close them first, and load none after.
+// It waits for compilations that were left behind; when ctx ends first, it
+// releases nothing and says so.
 func (r *Runtime) Close(ctx context.Context) error {
-	if err := waitFor(ctx, &r.busy); err != nil {
-		return fmt.Errorf("close plugin cache: a module is still in use: %w", err)
-	}
-	if err := r.cache.Close(ctx); err != nil {
-		return fmt.Errorf("close plugin cache: %w", err)
-	}
-	return nil
-}
-
-// waitFor waits until the group is done, or ctx.
-func waitFor(ctx context.Context, group *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() {
-		group.Wait()
+		r.busy.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
+		r.pages.close()
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("close wasm runtime: a module is still being compiled: %w", ctx.Err())
 	}
 }
-
-var errStuck = errors.New("a run that was ended is still computing; the plugin is held until it stops")
 
 var _ host.Runtime = (*Runtime)(nil)

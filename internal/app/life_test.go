@@ -127,6 +127,18 @@ func TestRunningWorkGetsItsGraceAndIsHandedBack(t *testing.T) {
 	require.Empty(t, x["attempts"])
 }
 
+func TestADrainingServiceAnswersAndIsNotReady(t *testing.T) {
+	s := withPlugins(t).start(t)
+	id := s.execute(s.task("spin", nil))["id"].(string)
+	s.eventually("it runs", func() bool { return s.call(200, "GET", "/executions/"+id, nil)["status"] == "running" })
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop(s.App, time.Second) }()
+	s.eventually("it drains", func() bool { return s.Ready(t.Context()) != nil })
+	s.call(503, "GET", "/health/ready", nil)
+	s.call(200, "GET", "/executions/"+id, nil)
+	<-stopped
+}
+
 func TestTasksSurviveARestart(t *testing.T) {
 	e := withPlugins(t)
 	s := e.start(t)

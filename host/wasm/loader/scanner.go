@@ -1,0 +1,223 @@
+package loader
+
+import "time"
+
+// What instructions cost, in units of about a nanosecond or less. They only have
+// to be right enough that a slice of fuel is a short time in every program.
+const (
+	callCost  = 4
+	growCost  = 64
+	tableCost = 1 << 16 // as if a whole table of maxTable was written
+	bytesUnit = 16      // bytes that cost one unit when they are copied
+)
+
+// edit is a place in a function body that changes.
+type edit struct {
+	at, end int // what is replaced
+	kind    editKind
+	n       uint32
+}
+
+type editKind uint8
+
+const (
+	editCallee editKind = iota // function n
+	editHelper                 // call of helper n
+	editCharge                 // charge of region n
+)
+
+// scanner walks through one function body (5.4) and finds what has to change.
+type scanner struct {
+	reader
+	d *decoder
+
+	start       int // of the instructions
+	localCount  uint64
+	edits       []edit
+	regions     []region
+	current     int   // region of the next instruction
+	open        []int // for each open block, the loop or function it is in
+	shape       shape
+	total       time.Duration // estimated compilation of all functions so far
+	usesHelpers bool
+
+	usesSegments bool // memory.init or data.drop occur
+	stateful     bool // tables are written or segments dropped
+}
+
+// region is a part of a function that is charged where it begins: the entry of
+// the function, the header of a loop, or a place that a branch goes to. Control
+// enters it there and nowhere else, and passes every instruction of it at
+// most once.
+type region struct {
+	cost   int64
+	header int // the loop or function that it is in; itself for those
+	depth  int // of loops
+}
+
+// minCharge is the cost below which a region is charged by its header, whether
+// it is passed or not. A charge of its own would be as dear as the region.
+const minCharge = 8
+
+// scan reads the body from its first instruction.
+func (s *scanner) scan() {
+	s.start, s.shape = s.at, shape{}
+	s.edits, s.regions, s.open = s.edits[:0], append(s.regions[:0], region{}), append(s.open[:0], 0)
+	s.current = 0
+	for len(s.open) > 0 && s.err == nil {
+		in := s.current
+		cost := s.instruction()
+		s.regions[in].cost += cost
+	}
+	s.fold()
+	if s.err == nil && s.at < len(s.b) {
+		s.fail("instructions after the end of a function")
+	}
+}
+
+// instruction reads one instruction and returns its cost.
+func (s *scanner) instruction() int64 {
+	from := s.at
+	op := s.byte()
+	switch forms[op] {
+	case plain:
+	case local:
+		s.bounded(s.localCount, "local")
+	case global:
+		s.bounded(uint64(len(s.d.globals)), "global")
+	case memarg:
+		s.memarg()
+	case const32:
+		s.signed(32)
+	case const64:
+		s.signed(64)
+	case closing:
+		if s.open = s.open[:len(s.open)-1]; len(s.open) > 0 {
+			s.join()
+		}
+	case opening:
+		s.block(s.open[len(s.open)-1])
+	case looping:
+		s.loop()
+	case alternative:
+		s.join()
+	case calling:
+		return s.callee()
+	case indirect:
+		s.bounded(uint64(len(s.d.signatures)), "type")
+		s.number()
+		return callCost
+	default:
+		return s.rare(from, op)
+	}
+	return 1
+}
+
+// rare reads the instructions that compilers seldom write.
+func (s *scanner) rare(from int, op byte) int64 {
+	switch forms[op] {
+	case number:
+		s.number()
+	case tableSet:
+		s.number()
+		s.stateful = true
+	case labels:
+		s.each(s.number)
+		s.number()
+	case selecting:
+		s.each(func() { s.byte() })
+	case growing:
+		s.number()
+		return growCost
+	case four:
+		s.bytes(4)
+	case eight:
+		s.bytes(8)
+	case bulk:
+		return s.bulkInstruction(from)
+	case vector:
+		s.vectorInstruction()
+	case exception:
+		s.fail("the module uses exceptions; build it without")
+	case tailCall:
+		s.fail("the module uses tail calls; build it without")
+	case thread:
+		s.fail("the module uses threads; build it without")
+	default:
+		s.failf("unknown instruction 0x%02x", op)
+	}
+	return 1
+}
+
+func (s *scanner) number() { s.u32() }
+
+func (s *scanner) bounded(n uint64, what string) {
+	if i := s.u32(); uint64(i) >= n {
+		s.failf("%s %d does not exist", what, i)
+	}
+}
+
+// memarg reads an alignment and an offset (5.4.6). A larger number stands for
+// another memory.
+func (s *scanner) memarg() {
+	if s.u32() > 4 {
+		s.fail("a memory access to another memory, or of an unknown kind")
+	}
+	s.u32()
+}
+
+// block reads a block type (5.4.1) and opens a block.
+func (s *scanner) block(header int) {
+	if t := s.signed(33); t >= 0 && t >= int64(len(s.d.signatures)) {
+		s.failf("type %d does not exist", t)
+	}
+	s.open = append(s.open, header)
+	s.shape.blocks++
+}
+
+// loop opens a loop, a region that is charged in its header: that is where
+// every branch to it goes.
+func (s *scanner) loop() {
+	depth := s.regions[s.open[len(s.open)-1]].depth + 1
+	s.shape.depth = max(s.shape.depth, depth)
+	own := len(s.regions)
+	s.block(own)
+	s.begin(region{header: own, depth: depth})
+}
+
+// join begins a region where a block ends, or the other branch of an if begins.
+func (s *scanner) join() {
+	header := s.open[len(s.open)-1]
+	s.begin(region{header: header, depth: s.regions[header].depth})
+}
+
+func (s *scanner) begin(r region) {
+	s.current = len(s.regions)
+	s.regions = append(s.regions, r)
+	s.edits = append(s.edits, edit{at: s.at, end: s.at, kind: editCharge, n: uint32(s.current)})
+}
+
+// fold lets headers pay for their small regions.
+func (s *scanner) fold() {
+	for i := range s.regions {
+		r := &s.regions[i]
+		if r.header != i && r.cost < minCharge {
+			s.regions[r.header].cost += r.cost
+			r.cost = 0
+		}
+	}
+}
+
+// callee reads the index of a function, which is going to move.
+func (s *scanner) callee() int64 {
+	at := s.at
+	n := s.d.functionIndex(&s.reader)
+	s.edits = append(s.edits, edit{at: at, end: s.at, kind: editCallee, n: n})
+	return callCost
+}
+
+// replace puts the call of a helper in the place of an instruction.
+func (s *scanner) replace(from int, helper uint32) {
+	s.usesHelpers = true
+	s.edits = append(s.edits, edit{at: from, end: s.at, kind: editHelper, n: helper})
+}

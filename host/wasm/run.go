@@ -1,0 +1,161 @@
+package wasm
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/wasm/loader"
+)
+
+// The fuel between two yields. What a unit is worth in time differs between
+// programs, so the slice follows the clock: a shorter one costs speed, a longer
+// one the punctuality of everything else in the server. maxSlice bounds what a
+// program gains that makes its units cheap for a while, and dear after that.
+const (
+	firstSlice = 1 << 18
+	minSlice   = 1 << 15
+	maxSlice   = 1 << 21
+
+	shortSlice = 150 * time.Microsecond
+	longSlice  = 600 * time.Microsecond
+)
+
+// run is what host functions have to know of the run they are called in. They
+// find it in their context.
+type run struct {
+	caller  host.Caller
+	slots   *slots
+	meter   meter
+	fuel    api.MutableGlobal
+	crash   crashText
+	started bool   // _initialize returned
+	pending []byte // the answer that task.take fetches
+
+	computing bool // holds a slot
+	yields    int
+	slice     int64
+	sliceAt   time.Duration // when the slice began
+}
+
+type runKey struct{}
+
+func runOf(ctx context.Context) *run { return ctx.Value(runKey{}).(*run) }
+
+// compute calls f, which runs code of the module, in a slot of its own.
+func (r *run) compute(ctx context.Context, f func(ctx context.Context) error) error {
+	if err := r.inSlot(ctx, f); err != nil {
+		return err
+	}
+	if r.meter.exceeded() {
+		return r.tooLong()
+	}
+	return nil
+}
+
+func (r *run) inSlot(ctx context.Context, f func(ctx context.Context) error) error {
+	if err := r.resume(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if r.computing {
+			r.pause()
+		}
+	}()
+	r.slice, r.sliceAt = firstSlice, sinceStart()
+	r.fuel.Set(firstSlice)
+	return f(context.WithValue(ctx, runKey{}, r))
+}
+
+// pause gives the slot up, for a time in which the module does not compute.
+func (r *run) pause() {
+	r.meter.stop()
+	r.computing = false
+	r.slots.give()
+}
+
+// resume waits for a slot.
+func (r *run) resume(ctx context.Context) error {
+	if err := r.slots.take(ctx); err != nil {
+		return err
+	}
+	r.computing = true
+	r.meter.start()
+	return nil
+}
+
+// wait calls f outside of the slot. The run ends if it cannot go on after that.
+func (r *run) wait(ctx context.Context, f func()) {
+	r.pause()
+	f()
+	if err := r.resume(ctx); err != nil {
+		panic(err)
+	}
+}
+
+// yield is called by the module when its fuel is used up. It ends runs that
+// are over, by a panic: the engine unwinds the module and leaves the instance
+// open. Other goroutines get the processor here and nowhere else.
+func (r *run) yield(ctx context.Context) {
+	r.yields++
+	r.adapt(sinceStart() - r.sliceAt)
+	r.meter.stop()
+	if r.slots.wanted() {
+		r.computing = false
+		r.slots.give()
+		runtime.Gosched()
+		if err := r.slots.take(ctx); err != nil {
+			panic(err)
+		}
+		r.computing = true
+	} else {
+		runtime.Gosched()
+	}
+	r.meter.start()
+	switch {
+	case ctx.Err() != nil:
+		panic(context.Cause(ctx))
+	case r.meter.exceeded():
+		panic(r.tooLong())
+	}
+	r.sliceAt = sinceStart()
+	r.fuel.Set(uint64(r.slice))
+}
+
+// adapt makes the next slice longer or shorter than one that took d.
+func (r *run) adapt(d time.Duration) {
+	switch {
+	case d < shortSlice:
+		r.slice = min(2*r.slice, maxSlice)
+	case d > longSlice:
+		r.slice = max(r.slice/2, minSlice)
+	}
+}
+
+// charge takes fuel for work that the host does for the module. The module
+// yields at its next charge of its own.
+func (r *run) charge(units int64) { r.fuel.Set(uint64(int64(r.fuel.Get()) - units)) }
+
+func (r *run) tooLong() error {
+	return &core.Failure{
+		Code: core.CodePluginCPULimit, Class: core.ClassRetryable,
+		Message: fmt.Sprintf("computed longer than %v (limit cpu)", r.meter.limit),
+	}
+}
+
+// instantiateYield adds the module of the loader's import.
+func instantiateYield(ctx context.Context, engine wazero.Runtime) error {
+	yield := func(ctx context.Context, _ []uint64) { runOf(ctx).yield(ctx) }
+	_, err := engine.NewHostModuleBuilder(loader.Namespace).
+		NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(yield), nil, nil).
+		Export(loader.Yield).
+		Instantiate(ctx)
+	return err
+}

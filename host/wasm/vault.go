@@ -1,0 +1,167 @@
+package wasm
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// vault keeps entries in a directory, each sealed with a key that is kept
+// outside of it: who can write to the directory alone cannot make an entry.
+type vault struct {
+	dir string
+	key []byte
+}
+
+// entry is a file of the engine's cache.
+type entry struct {
+	path    string // relative, chosen by the engine
+	content []byte
+}
+
+const (
+	sealSize  = sha256.Size
+	keySize   = 32
+	entryName = ".code" // suffix
+	temporary = ".tmp"  // suffix
+)
+
+var errSeal = errors.New("its seal is wrong: it was not written by this server, or damaged")
+
+// openVault opens the directory, which must not be writable by others, and the
+// key, which must not be readable by others. It makes what is missing.
+func openVault(dir, keyFile string) (*vault, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create plugin cache: %w", err)
+	}
+	if err := private(dir, 0o022, "be written by other users, who could then run code in the server; run chmod 700 on it"); err != nil {
+		return nil, fmt.Errorf("open plugin cache: %w", err)
+	}
+	key, err := readKey(keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("open key of plugin cache: %w", err)
+	}
+	return &vault{dir: dir, key: key}, nil
+}
+
+// private refuses a file that has one of the permissions. Windows has others.
+func private(path string, forbidden fs.FileMode, problem string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&forbidden != 0 {
+		return fmt.Errorf("%s can %s", path, problem)
+	}
+	return nil
+}
+
+// readKey reads the key, and makes one if there is none.
+func readKey(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
+	if err == nil {
+		key := make([]byte, keySize)
+		rand.Read(key)
+		_, err = file.Write(key)
+		return key, errors.Join(err, file.Close())
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	if err := private(path, 0o077, "be read by other users; remove it, and a new one is made"); err != nil {
+		return nil, err
+	}
+	key, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	if err == nil && len(key) != keySize {
+		err = fmt.Errorf("%s has %d bytes instead of %d; remove it, and a new one is made", path, len(key), keySize)
+	}
+	return key, err
+}
+
+func (v *vault) path(id string) string { return filepath.Join(v.dir, id+entryName) }
+
+// seal is a MAC over the entry and its id, so that no entry can take the place
+// of another.
+func (v *vault) seal(id string, body []byte) []byte {
+	mac := hmac.New(sha256.New, v.key)
+	mac.Write([]byte("compiled code 1\n" + id + "\n"))
+	mac.Write(body)
+	return mac.Sum(nil)
+}
+
+// load reads an entry and proves it. The error wraps fs.ErrNotExist if there is
+// none.
+func (v *vault) load(id string) (entry, error) {
+	b, err := os.ReadFile(v.path(id))
+	if err != nil {
+		return entry{}, err
+	}
+	if len(b) < sealSize+2 || !hmac.Equal(b[:sealSize], v.seal(id, b[sealSize:])) {
+		return entry{}, errSeal
+	}
+	b = b[sealSize:]
+	n := int(binary.LittleEndian.Uint16(b))
+	if b = b[2:]; n > len(b) {
+		return entry{}, errSeal
+	}
+	return entry{path: string(b[:n]), content: b[n:]}, nil
+}
+
+// store writes an entry, all of it or nothing.
+func (v *vault) store(id string, e entry) (err error) {
+	body := binary.LittleEndian.AppendUint16(nil, uint16(len(e.path)))
+	body = append(append(body, e.path...), e.content...)
+	file, err := os.CreateTemp(v.dir, "*"+temporary)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name()) // the reason for it is what is reported
+		}
+	}()
+	_, err = file.Write(v.seal(id, body))
+	if err == nil {
+		_, err = file.Write(body)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), v.path(id))
+}
+
+// writeTo puts the entry where the engine looks for it.
+func (e entry) writeTo(dir string) error {
+	if !filepath.IsLocal(e.path) {
+		return errSeal
+	}
+	path := filepath.Join(dir, e.path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(path, e.content, 0o600)
+}
+
+// findEntry reads the one file that the engine wrote; an entry without a path
+// if there is none.
+func findEntry(dir string) (e entry, err error) {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, temporary) {
+			return err
+		}
+		if e.content, err = os.ReadFile(path); err != nil { //nolint:gosec // nobody else can write there
+			return err
+		}
+		e.path, err = filepath.Rel(dir, path)
+		return err
+	})
+	return e, err
+}

@@ -157,43 +157,72 @@ func (e *Execution) Succeed(out Outcome, now time.Time) {
 // or failed. spread is a random number in [0, 1) for the jitter.
 func (e *Execution) Fail(f *Failure, plugin string, spread float64, now time.Time) {
 	e.Plugin = plugin
-	msg, code := clip(f.Message), f.Code
-	e.Error, e.ErrorCode = &msg, &code
+	e.note(f)
 	if f.Class == ClassCancelled {
 		e.endAttempt(StatusCancelled, f, now)
 		e.finish(StatusCancelled, now)
 		return
 	}
 	e.endAttempt(StatusFailed, f, now)
-	e.retryOrFinish(f, spread, StatusFailed, now)
+	e.retryOrFinish(f, spread, now)
 }
 
-// LoseLease ends the running attempt of a worker that vanished. The attempt is
-// spent, so that work which kills its worker comes to an end.
-func (e *Execution) LoseLease(spread float64, now time.Time) {
+// maxLost bounds how often an execution may lose its worker before it is given
+// up: work that kills its worker must come to an end.
+const maxLost = 5
+
+// LoseLease ends the running attempt of a worker that vanished. It is tried
+// again at once, because the delay of the retry policy is for failures of the
+// work itself; so is the policy's number of attempts. Losses have a bound of
+// their own. An at_most_once execution may have had its effect and ends as lost.
+func (e *Execution) LoseLease(now time.Time) {
 	f := &Failure{Code: CodeLeaseLost, Class: ClassRetryable, Message: "worker " + e.Worker + " stopped answering"}
-	msg, code := f.Message, f.Code
-	e.Error, e.ErrorCode = &msg, &code
+	e.note(f)
 	e.endAttempt(StatusLost, f, now)
 	switch {
 	case e.CancelRequested:
 		e.finish(StatusCancelled, now)
 	case e.Policy.Delivery == AtMostOnce:
 		e.finish(StatusLost, now)
+	case e.lost() >= maxLost:
+		e.finish(StatusFailed, now)
 	default:
-		e.retryOrFinish(f, spread, StatusFailed, now)
+		e.Status, e.Worker, e.DueAt = StatusRetrying, "", Instant(now)
 	}
 }
 
-// HandBack returns a running execution to the queue without spending the
-// attempt: its worker shuts down. An at_most_once execution may have had its
-// effect, so it ends as lost; one that was to be cancelled ends as cancelled.
-func (e *Execution) HandBack(now time.Time) {
-	if e.Policy.Delivery == AtMostOnce || e.CancelRequested {
-		e.LoseLease(0, now)
-		return
+// lost counts the attempts whose worker vanished.
+func (e *Execution) lost() int {
+	n := 0
+	for _, a := range e.Attempts {
+		if a.Status == StatusLost {
+			n++
+		}
 	}
-	e.PutOff(now)
+	return n
+}
+
+// note makes a failure the execution's error.
+func (e *Execution) note(f *Failure) {
+	msg, code := clip(f.Message), f.Code
+	e.Error, e.ErrorCode = &msg, &code
+}
+
+// HandBack returns a running execution to the queue without spending the
+// attempt: its worker shuts down. One that was to be cancelled ends as
+// cancelled; an at_most_once execution may have had its effect and ends as lost.
+func (e *Execution) HandBack(now time.Time) {
+	switch {
+	case e.CancelRequested:
+		e.Fail(&Failure{Code: CodeCancelled, Class: ClassCancelled, Message: "cancelled on request"}, e.Plugin, 0, now)
+	case e.Policy.Delivery == AtMostOnce:
+		f := &Failure{Code: CodeLeaseLost, Message: "worker " + e.Worker + " shut down before it ended"}
+		e.note(f)
+		e.endAttempt(StatusLost, f, now)
+		e.finish(StatusLost, now)
+	default:
+		e.PutOff(now)
+	}
 }
 
 // PutOff takes a claim back whose attempt has not begun: the execution may not
@@ -214,16 +243,16 @@ func (e *Execution) Cancel(reason string, now time.Time) {
 	e.finish(StatusCancelled, now)
 }
 
-func (e *Execution) retryOrFinish(f *Failure, spread float64, final Status, now time.Time) {
-	delay, again := e.Policy.RetryPolicy.After(e.Attempt, f, spread)
-	if !again || e.CancelRequested {
-		if e.CancelRequested {
-			final = StatusCancelled
-		}
-		e.finish(final, now)
-		return
+func (e *Execution) retryOrFinish(f *Failure, spread float64, now time.Time) {
+	delay, again := e.Policy.RetryPolicy.After(e.Attempt-e.lost(), f, spread)
+	switch {
+	case e.CancelRequested:
+		e.finish(StatusCancelled, now)
+	case !again:
+		e.finish(StatusFailed, now)
+	default:
+		e.Status, e.Worker, e.DueAt = StatusRetrying, "", Instant(now.Add(delay))
 	}
-	e.Status, e.Worker, e.DueAt = StatusRetrying, "", Instant(now.Add(delay))
 }
 
 func (e *Execution) endAttempt(s Status, f *Failure, now time.Time) {

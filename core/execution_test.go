@@ -144,6 +144,15 @@ func requireEnded(t *testing.T, e core.Execution, after time.Duration) {
 	require.Equal(t, later(after+10*time.Second), e.DueAt)
 }
 
+// lostBefore makes an execution one that has lost its worker so often.
+func lostBefore(n int) func(*core.Execution) {
+	return func(e *core.Execution) {
+		for range n {
+			e.Attempts = append(e.Attempts, core.Attempt{Status: core.StatusLost})
+		}
+	}
+}
+
 func TestLoseLease(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -151,7 +160,8 @@ func TestLoseLease(t *testing.T) {
 		want    core.Status
 	}{
 		{"at least once", nil, core.StatusRetrying},
-		{"at least once, last attempt", []func(*core.Execution){func(e *core.Execution) { e.Attempt = 3 }}, core.StatusFailed},
+		{"at least once, last attempt by policy", []func(*core.Execution){func(e *core.Execution) { e.Attempt = 3 }}, core.StatusRetrying},
+		{"at least once, lost too often", []func(*core.Execution){lostBefore(4)}, core.StatusFailed},
 		{"at most once", []func(*core.Execution){atMostOnce}, core.StatusLost},
 		{"cancel was asked for", []func(*core.Execution){cancelRequested}, core.StatusCancelled},
 		{"at most once, cancel was asked for", []func(*core.Execution){atMostOnce, cancelRequested}, core.StatusCancelled},
@@ -161,12 +171,16 @@ func TestLoseLease(t *testing.T) {
 			for _, change := range tc.changes {
 				change(&e)
 			}
-			e.LoseLease(0, later(20*time.Second))
+			e.LoseLease(later(20 * time.Second))
 			require.Equal(t, tc.want, e.Status)
 			require.Equal(t, core.CodeLeaseLost, *e.ErrorCode)
 			require.Contains(t, *e.Error, "node-a")
-			require.Len(t, e.Attempts, 1)
-			require.Equal(t, core.StatusLost, e.Attempts[0].Status)
+			last := e.Attempts[len(e.Attempts)-1]
+			require.Equal(t, core.StatusLost, last.Status)
+			if e.Status == core.StatusRetrying {
+				require.Equal(t, later(20*time.Second), e.DueAt, "the delay of the policy is for failures of the work")
+				return
+			}
 			requireEnded(t, e, 20*time.Second)
 		})
 	}
@@ -312,7 +326,7 @@ func TestEveryExecutionEndsOnce(t *testing.T) {
 			require.Less(t, step, 100, "it does not end")
 			now = now.Add(time.Second)
 			require.NoError(t, e.Start("node-a", int64(step), now, now.Add(time.Minute)))
-			require.LessOrEqual(t, e.Attempt, e.Policy.RetryPolicy.Attempts)
+			require.LessOrEqual(t, e.Attempt, e.Policy.RetryPolicy.Attempts+5, "losses have a bound of their own")
 			e.CancelRequested = e.CancelRequested || rapid.IntRange(0, 9).Draw(t, "cancel") == 0
 			handBacks += live(t, &e, now.Add(time.Second), handBacks < 5)
 			require.Len(t, e.Attempts, e.Attempt)
@@ -336,7 +350,7 @@ func live(t *rapid.T, e *core.Execution, now time.Time, mayHandBack bool) int {
 	case ending == "fail for good":
 		e.Fail(&core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassPermanent}, "p@1", 0, now)
 	case ending == "lose":
-		e.LoseLease(0, now)
+		e.LoseLease(now)
 	case ending == "hand back" && mayHandBack:
 		e.HandBack(now)
 		return 1

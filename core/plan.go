@@ -12,14 +12,17 @@ const (
 	// maxOverdue bounds how many overdue occurrences of a task one step looks
 	// at; the task stays due until all are dealt with.
 	maxOverdue = 10_000
-	// maxMissedRows bounds how many missed occurrences get a row each; beyond
+	// maxPlanned bounds how many of them one step makes executions of.
+	maxPlanned = 1000
+	// maxRows bounds how many occurrences that do not run get a row each; beyond
 	// it one row stands for the whole stretch.
-	maxMissedRows = 100
+	maxRows = 100
 )
 
 // PlanTask decides what becomes of a due task: which occurrences run, which are
 // recorded as missed or skipped, and when it is due next. It is a pure function
-// of its arguments but for the ids it makes.
+// of its arguments but for the ids it makes. A plan has at most maxPlanned
+// executions to run and a few times maxRows rows to record.
 func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
 	spec, err := tt.Compile(d.Task, d.Calendars)
 	if err != nil {
@@ -35,8 +38,25 @@ func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
 	if d.Task.Misfire.Policy == MisfireLatest && more && !next.At.After(now) {
 		run, missed = nil, overdue // the latest one comes in a later step
 	}
-	p.miss(missed)
+	if len(run) > maxPlanned { // the others stay due
+		next, more = run[maxPlanned], true
+		run = run[:maxPlanned]
+		overdue = overdue[:len(missed)+maxPlanned]
+	}
+	if err := p.dropped(tt, overdue); err != nil {
+		return Plan{}, err
+	}
+	p.record(StatusMissed, missed, p.missReason)
+	if len(missed) > 0 {
+		p.pass(missed[len(missed)-1])
+	}
 	p.run(run)
+	p.advance(overdue, next, more)
+	return p.plan, nil
+}
+
+// advance moves the task on to its next occurrence.
+func (p *planning) advance(overdue []schedule.Occurrence, next schedule.Occurrence, more bool) {
 	if len(overdue) > 0 {
 		last := Instant(overdue[len(overdue)-1].Nominal)
 		p.plan.State.LastNominal = &last
@@ -46,7 +66,6 @@ func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
 		due, nominal := Instant(next.At), Instant(next.Nominal)
 		p.plan.NextRun, p.plan.State.NextNominal = &due, &nominal
 	}
-	return p.plan, nil
 }
 
 // overdueOf lists the occurrences that are due, oldest first, and the next one.
@@ -77,28 +96,37 @@ func (p *planning) execution(o schedule.Occurrence) Execution {
 }
 
 func (p *planning) run(occurrences []schedule.Occurrence) {
+	var skipped []schedule.Occurrence
+	reasons := map[time.Time]string{}
 	for i, o := range occurrences {
 		if p.exhausted() {
-			return
+			break
 		}
-		e := p.execution(o)
 		a := p.task.Overlap.Admit(p.active)
 		if a.CancelPrevious && i < len(occurrences)-1 {
 			a = Admission{Reason: "replaced by the next occurrence"} // its successor comes in the same step
 		}
-		if !a.Admit {
-			e.Dismiss(StatusSkipped, "overlap policy "+string(p.task.Overlap)+": "+a.Reason, p.now)
-			p.plan.Executions = append(p.plan.Executions, e)
-			p.pass(o)
+		if a.Admit {
+			p.record(StatusSkipped, skipped, func(o schedule.Occurrence) string { return reasons[o.Nominal] })
+			skipped = nil
+			p.admit(o, a)
 			continue
 		}
-		p.plan.CancelPrevious = p.plan.CancelPrevious || a.CancelPrevious
-		p.await(&e)
+		reasons[o.Nominal] = "overlap policy " + string(p.task.Overlap) + ": " + a.Reason
+		skipped = append(skipped, o)
 		p.pass(o)
-		p.plan.Executions = append(p.plan.Executions, e)
-		p.plan.State.Runs++
-		p.active.Waiting++
 	}
+	p.record(StatusSkipped, skipped, func(o schedule.Occurrence) string { return reasons[o.Nominal] })
+}
+
+func (p *planning) admit(o schedule.Occurrence, a Admission) {
+	p.plan.CancelPrevious = p.plan.CancelPrevious || a.CancelPrevious
+	e := p.execution(o)
+	p.await(&e)
+	p.pass(o)
+	p.plan.Executions = append(p.plan.Executions, e)
+	p.plan.State.Runs++
+	p.active.Waiting++
 }
 
 // await makes an execution wait for a success of each dependency since the
@@ -125,29 +153,66 @@ func (p *planning) pass(o schedule.Occurrence) {
 	p.plan.State.Since = &nominal
 }
 
-func (p *planning) miss(occurrences []schedule.Occurrence) {
-	if len(occurrences) > maxMissedRows {
-		p.missStretch(occurrences)
+// record writes down occurrences that do not run: a row each, or one row for all
+// of them when they are many.
+func (p *planning) record(s Status, occurrences []schedule.Occurrence, reason func(schedule.Occurrence) string) {
+	if len(occurrences) > maxRows {
+		p.recordStretch(s, occurrences, reason)
 		return
 	}
 	for _, o := range occurrences {
 		e := p.execution(o)
-		e.Dismiss(StatusMissed, p.missReason(o), p.now)
+		e.Dismiss(s, reason(o), p.now)
 		p.plan.Executions = append(p.plan.Executions, e)
 	}
 }
 
-// missStretch records many missed occurrences as one row that names its range:
-// a week of every-second occurrences is no 600,000 rows.
-func (p *planning) missStretch(occurrences []schedule.Occurrence) {
+// recordStretch records many occurrences as one row that names its range: a week
+// of every-second occurrences is no 600,000 rows.
+func (p *planning) recordStretch(s Status, occurrences []schedule.Occurrence, reason func(schedule.Occurrence) string) {
 	first, last := occurrences[0], occurrences[len(occurrences)-1]
 	e := p.execution(first)
-	e.Dismiss(StatusMissed, fmt.Sprintf("%d occurrences up to %s: %s",
-		len(occurrences), last.Nominal.UTC().Format(time.RFC3339), p.missReason(last)), p.now)
+	e.Dismiss(s, fmt.Sprintf("%d occurrences up to %s: %s",
+		len(occurrences), last.Nominal.UTC().Format(time.RFC3339), reason(last)), p.now)
 	e.Result, _ = json.Marshal(map[string]any{ // three plain values: cannot fail
 		"occurrences": len(occurrences), "from": Instant(first.Nominal), "to": Instant(last.Nominal),
 	})
 	p.plan.Executions = append(p.plan.Executions, e)
+}
+
+// dropped records the occurrences before the overdue ones that windows and
+// calendars took out: nothing that the bare rule asks for goes without a trace.
+func (p *planning) dropped(tt Timetable, overdue []schedule.Occurrence) error {
+	if len(p.task.ExecutionWindows)+len(p.task.Calendars) == 0 || len(overdue) == 0 {
+		return nil
+	}
+	bare := p.task
+	bare.ExecutionWindows, bare.Calendars, bare.JitterMs = nil, nil, 0
+	spec, err := tt.Compile(bare, nil)
+	if err != nil {
+		return err
+	}
+	kept := make(map[int64]bool, len(overdue))
+	for _, o := range overdue {
+		kept[o.Nominal.UnixMicro()] = true
+	}
+	after := p.task.CreatedAt
+	if last := p.task.Plan.LastNominal; last != nil {
+		after = *last
+	}
+	var gone []schedule.Occurrence
+	for o := range occurrences(spec, after) {
+		if !o.Nominal.Before(overdue[len(overdue)-1].Nominal) || len(gone) == maxOverdue {
+			break
+		}
+		if !kept[o.Nominal.UnixMicro()] {
+			gone = append(gone, o)
+		}
+	}
+	p.record(StatusSkipped, gone, func(schedule.Occurrence) string {
+		return "outside the execution windows, or on a date that a calendar excludes"
+	})
+	return nil
 }
 
 func (p *planning) missReason(o schedule.Occurrence) string {

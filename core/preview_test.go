@@ -47,7 +47,7 @@ func TestAPreviewIsWhatHappens(t *testing.T) {
 		require.Equal(t, upcoming.Occurrences, preview.Occurrences)
 		var planned []core.Execution
 		for next := &task; next.NextRun != nil && len(planned) < 30; next = new(w.task(task.ID)) {
-			planned = append(planned, w.plan(*next.NextRun)...)
+			planned = append(planned, withStatus(w.plan(*next.NextRun), core.StatusPending)...)
 		}
 		require.Len(t, planned, len(preview.Occurrences))
 		for i, o := range preview.Occurrences {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -43,6 +44,8 @@ func (p *problems) text(field, s string, minLen, maxLen int) {
 	switch n := utf8.RuneCountInString(s); {
 	case !utf8.ValidString(s):
 		p.add(field, "is not valid UTF-8")
+	case strings.ContainsRune(s, 0): // Postgres cannot hold it
+		p.add(field, "has the character U+0000, which cannot be stored; leave it out")
 	case n < minLen && minLen == 1:
 		p.add(field, "is required")
 	case n < minLen:

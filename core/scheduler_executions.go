@@ -54,10 +54,19 @@ func (s *Scheduler) CancelTask(ctx context.Context, taskID string) (CancelReport
 	return s.cancel(ctx, Cancellation{TaskID: taskID, Reason: "cancelled on request"})
 }
 
-// CancelExecution ends one execution. Errors: NOT_FOUND, CONFLICT when it has
-// ended already.
+// CancelExecution ends one execution, or asks it to end. It can be repeated: an
+// execution that is cancelled already is reported as cancelled again. Errors:
+// NOT_FOUND, CONFLICT when it has ended otherwise.
 func (s *Scheduler) CancelExecution(ctx context.Context, id string) (CancelReport, error) {
-	return s.cancel(ctx, Cancellation{ExecutionID: id, Reason: "cancelled on request"})
+	r, err := s.cancel(ctx, Cancellation{ExecutionID: id, Reason: "cancelled on request"})
+	if CodeOf(err) != CodeConflict {
+		return r, err
+	}
+	e, readErr := s.store.Execution(ctx, id)
+	if readErr != nil || e.Status != StatusCancelled {
+		return r, err
+	}
+	return CancelReport{Cancelled: []Execution{e}}, nil
 }
 
 func (s *Scheduler) cancel(ctx context.Context, c Cancellation) (CancelReport, error) {
@@ -97,6 +106,10 @@ func (s *Scheduler) Logs(ctx context.Context, id string) ([]AttemptLog, error) {
 // awaitPoll bounds how long Await believes a lost signal.
 const awaitPoll = time.Second
 
+// awaitRead bounds each look at the store while waiting: one that does not
+// answer must not hold a waiting request for ever.
+const awaitRead = 5 * time.Second
+
 // Await returns the execution when it has ended, or as it is when ctx ends; the
 // error is then nil too, so look at the status.
 func (s *Scheduler) Await(ctx context.Context, id string) (Execution, error) {
@@ -105,12 +118,19 @@ func (s *Scheduler) Await(ctx context.Context, id string) (Execution, error) {
 	poll := time.NewTicker(awaitPoll)
 	defer poll.Stop()
 	for {
-		e, err := s.store.Execution(context.WithoutCancel(ctx), id)
+		e, err := s.look(ctx, id)
 		if err != nil || e.Status.Final() || ctx.Err() != nil {
 			return e, err
 		}
 		awaitSignal(ctx, signals, poll.C, id)
 	}
+}
+
+// look reads an execution, also when ctx has ended.
+func (s *Scheduler) look(ctx context.Context, id string) (Execution, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), awaitRead)
+	defer cancel()
+	return s.store.Execution(ctx, id)
 }
 
 // awaitSignal waits until the execution may have ended or ctx has.

@@ -139,6 +139,7 @@ type Plan struct {
 	State          PlanState
 	Executions     []Execution // pending ones to run; skipped and missed ones to record
 	CancelPrevious bool        // end what is active before (overlap policy)
+	Later          bool        // nothing is decided: the task stays due
 }
 
 // PlanReport says what a PlanDue did.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"regexp"
 	"time"
@@ -98,7 +99,24 @@ func (s TaskSpec) checkData(p *problems) {
 		p.add("/data", "%d bytes, at most %d are allowed", len(s.Data), MaxDataBytes)
 	case len(s.Data) == 0 || s.Data[0] != '{':
 		p.add("/data", "is not a JSON object")
+	case hasNUL(s.Data):
+		p.add("/data", "has the character U+0000 (\\u0000) in a name or a value, which cannot be stored; leave it out")
 	}
+}
+
+// hasNUL reports whether a string in a JSON text holds U+0000, which Postgres
+// cannot. It is only ever written as an escape there.
+func hasNUL(text []byte) bool {
+	for i := 0; i+1 < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		i++ // the escaped character; after \\ that is no escape's beginning
+		if text[i] == 'u' && bytes.HasPrefix(text[i+1:], []byte("0000")) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s TaskSpec) checkLabels(p *problems) {
@@ -107,12 +125,15 @@ func (s TaskSpec) checkLabels(p *problems) {
 		return
 	}
 	for name, value := range s.Labels {
-		if len(name) > 63 || !labelName.MatchString(name) {
+		if !ValidLabelName(name) {
 			p.add("/labels", "%.80q is no label name: up to 63 letters, digits and _ . / -", name)
 		}
 		p.text("/labels/"+name, value, 0, 255)
 	}
 }
+
+// ValidLabelName reports whether a label may have this name.
+func ValidLabelName(name string) bool { return len(name) <= 63 && labelName.MatchString(name) }
 
 // NewTask makes a stored task out of a valid spec.
 func NewTask(spec TaskSpec, now time.Time) Task {

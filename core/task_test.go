@@ -156,7 +156,7 @@ func TestTimingBoundsOfATask(t *testing.T) {
 		{"many windows", func(s *core.TaskSpec) { s.ExecutionWindows = make([]schedule.Window, 33) }, []string{"/executionWindows"}},
 		{"most calendars", func(s *core.TaskSpec) { s.Calendars = make([]string, 16) }, nil},
 		{"many calendars", func(s *core.TaskSpec) { s.Calendars = make([]string, 17) }, []string{"/calendars"}},
-		{"dependency", func(s *core.TaskSpec) { s.ScheduleType = core.ScheduleDependency }, []string{"/scheduleType"}},
+		{"dependency", func(s *core.TaskSpec) { s.ScheduleType = core.ScheduleDependency }, []string{"/dependsOn"}},
 		{"schedule id", func(s *core.TaskSpec) { s.ScheduleID = new(core.NewID()) }, nil},
 		{"schedule id that is none", func(s *core.TaskSpec) { s.ScheduleID = new("daily") }, []string{"/scheduleId"}},
 	})

@@ -32,6 +32,10 @@ func (tt Timetable) Check(t Task, set CalendarSet) error {
 
 // Arm sets the task's next occurrence after it was created or re-timed. It
 // fails with INVALID_SCHEDULE when an enabled task would never run again.
+//
+// What is owed is kept: an occurrence that is due and not yet planned stays for
+// the planner, and one whose start was put off (by a window, a calendar or
+// jitter) is still ahead although its nominal time is over.
 func (tt Timetable) Arm(t Task, set CalendarSet, now time.Time) (Task, error) {
 	spec, err := tt.Compile(t, set)
 	if err != nil {
@@ -40,11 +44,15 @@ func (tt Timetable) Arm(t Task, set CalendarSet, now time.Time) (Task, error) {
 	if err := Usable(spec); err != nil {
 		return t, err
 	}
-	t.NextRun, t.Plan.NextNominal = nil, nil
-	if !t.Enabled || t.exhausted() || !t.Timed() {
+	switch {
+	case !t.Enabled || t.exhausted() || !t.Timed():
+		t.NextRun, t.Plan.NextNominal = nil, nil
 		return t.lookAgain(now), nil
+	case t.owes(now):
+		return t, nil
 	}
 	o, ok := tt.first(t, spec, now)
+	t.NextRun, t.Plan.NextNominal = nil, nil
 	if !ok {
 		return t, tt.noneLeft(t)
 	}
@@ -52,22 +60,35 @@ func (tt Timetable) Arm(t Task, set CalendarSet, now time.Time) (Task, error) {
 	return t, nil
 }
 
-// first finds the occurrence a task starts with: the first one after now and
-// after all that was planned before. A runAt that has just passed still counts,
-// within the catch-up window.
+// owes reports whether occurrences have come due that are not planned yet: the
+// planner is about to see the task, or it is paused and resumes there.
+func (t Task) owes(now time.Time) bool {
+	if t.Plan.NextNominal == nil {
+		return false
+	}
+	return t.PauseReason != nil || t.NextRun != nil && !t.NextRun.After(now)
+}
+
+// first finds the occurrence a task goes on with: the first one that starts
+// after now and was not planned before. A runAt that has just passed still
+// counts, within the catch-up window.
 func (tt Timetable) first(t Task, spec *schedule.Spec, now time.Time) (schedule.Occurrence, bool) {
 	after := now
-	if t.ScheduleType == ScheduleOnce {
+	switch next := t.Plan.NextNominal; {
+	case t.ScheduleType == ScheduleOnce:
 		after = now.Add(-t.Misfire.WindowMs.Duration())
+	case next != nil && next.Before(now):
+		after = next.Add(-time.Microsecond)
 	}
-	if t.Plan.LastNominal != nil && t.Plan.LastNominal.After(after) {
-		after = *t.Plan.LastNominal
+	if last := t.Plan.LastNominal; last != nil && last.After(after) {
+		after = *last
 	}
-	o, ok := spec.Next(after)
-	for ok && o.At.Before(now) && t.ScheduleType != ScheduleOnce {
-		o, ok = spec.Next(o.Nominal) // a calendar moved it into the past
+	for o := range occurrences(spec, after) {
+		if t.ScheduleType == ScheduleOnce || o.At.After(now) {
+			return o, true
+		}
 	}
-	return o, ok
+	return schedule.Occurrence{}, false
 }
 
 func (tt Timetable) noneLeft(t Task) error {

@@ -11,11 +11,15 @@ import (
 
 // ValidateData implements core.TypeCatalogue. The fields of its problems are
 // JSON Pointers below /data, or /type for a type nobody has heard of. Besides
-// the schema it bounds size and nesting.
+// the schema it bounds size and nesting. Until the first Load has ended nothing
+// can be told about any type: UNAVAILABLE.
 func (h *Host) ValidateData(taskType string, data json.RawMessage) error {
 	g := h.current.Load()
 	if g == nil {
 		return core.Errorf(core.CodePluginUnavailable, "the plugin host is closed")
+	}
+	if g.number == 0 {
+		return core.Errorf(core.CodeUnavailable, "plugins are being loaded; try again")
 	}
 	s, ok := g.slots[taskType]
 	if !ok {

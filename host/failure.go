@@ -21,7 +21,9 @@ var errReplaced = errors.New("the plugin was closed")
 // failureOf says how an attempt ended that Handle returned err for.
 func failureOf(ctx context.Context, err error) error {
 	if f, ok := errors.AsType[*core.Failure](err); ok {
-		return f
+		clean := *f
+		clean.Message = clip(f.Message, maxFailureText) // it may quote the program
+		return &clean
 	}
 	if ctx.Err() != nil {
 		return ended(ctx)

@@ -17,7 +17,7 @@ const releaseTimeout = 5 * time.Second
 // generation is what one reading of plugins.yaml gave. It does not change once
 // it is current; it ends by drain and close.
 type generation struct {
-	number int
+	number int // 0: nothing was read yet
 	slots  map[string]*slot
 	order  []string // task types as listed
 

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/host"
@@ -172,4 +174,18 @@ func TestLogNotifierSaysSo(t *testing.T) {
 	var receipt wire.Receipt
 	require.NoError(t, json.Unmarshal(out.Result, &receipt))
 	require.Equal(t, []string{"log"}, receipt.Via)
+}
+
+// TestANotificationIsWrittenAtEveryLevel: it counts as delivered, so it must be
+// in the log however quiet that is.
+func TestANotificationIsWrittenAtEveryLevel(t *testing.T) {
+	for _, level := range []string{"trace", "debug", "info", "warn", "error"} {
+		t.Run(level, func(t *testing.T) {
+			var log bytes.Buffer
+			logger := hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.LevelFromString(level)})
+			_, err := host.NewLogNotifier(logger).Notify(t.Context(), notification())
+			require.NoError(t, err)
+			require.Contains(t, log.String(), "channel_id=c")
+		})
+	}
 }

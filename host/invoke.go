@@ -133,7 +133,7 @@ func (s *slot) run(ctx context.Context, c *call) (json.RawMessage, error) {
 	if err := checkJSON(result); err != nil {
 		return nil, broken(err)
 	}
-	return result, nil
+	return withoutNUL(result), nil
 }
 
 // encodeRequest tells the plugin the deadline that really holds, which may be

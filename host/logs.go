@@ -51,6 +51,7 @@ func (b *logbook) add(l wire.LogLine, fields int) {
 		return
 	}
 	b.room -= cost
+	l.Fields = fieldsWithoutNUL(l.Fields)
 	b.lines = append(b.lines, core.LogLine{Time: b.now().UTC(), Level: level(l.Level), Message: l.Message, Fields: l.Fields})
 	if b.logger.IsDebug() {
 		b.logger.Debug("plugin log", "level", level(l.Level), "text", l.Message, "fields", l.Fields)

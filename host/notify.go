@@ -45,14 +45,27 @@ type LogNotifier struct {
 	logger hclog.Logger
 }
 
-// NewLogNotifier makes a LogNotifier that writes to logger at info.
+// NewLogNotifier makes a LogNotifier that writes to logger: at info or, where
+// that level is off, at the lowest one that is on. A notification that counts
+// as delivered must be found somewhere.
 func NewLogNotifier(logger hclog.Logger) *LogNotifier { return &LogNotifier{logger: logger} }
 
 // Notify writes n to the log and answers the route "log". It never fails.
 func (l *LogNotifier) Notify(_ context.Context, n Notification) (Receipt, error) {
-	l.logger.Info("notification", "channel_id", n.ChannelID, "message", n.Message, "via", slices.Clone(n.Via),
+	l.logger.Log(written(l.logger), "notification", "channel_id", n.ChannelID, "message", n.Message, "via", slices.Clone(n.Via),
 		"execution_id", n.ExecutionID, "task_id", n.TaskID, "task_name", n.TaskName, "key", n.IdempotencyKey)
 	return Receipt{Via: []string{"log"}}, nil
+}
+
+// written returns the level from info on that the logger really writes.
+func written(logger hclog.Logger) hclog.Level {
+	switch {
+	case logger.IsInfo():
+		return hclog.Info
+	case logger.IsWarn():
+		return hclog.Warn
+	}
+	return hclog.Error
 }
 
 var _ Notifier = (*LogNotifier)(nil)

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -29,7 +32,12 @@ func migrate(ctx context.Context, args []string, env environment) int {
 		fmt.Fprintf(env.stderr, "scheduler: the configuration is wrong:\n%s\n", err)
 		return exitUsage
 	}
-	all, err := sqlstore.MigrateSQLite(ctx, filepath.Join(cfg.DataDir, app.DatabaseName), direction)
+	path := filepath.Join(cfg.DataDir, app.DatabaseName)
+	if direction == sqlstore.MigrateStatus && !exists(path) {
+		fmt.Fprintf(env.stdout, "no database yet: %s\n", path) // opening it would make one
+		return exitOK
+	}
+	all, err := sqlstore.MigrateSQLite(ctx, path, direction)
 	if err != nil {
 		fmt.Fprintf(env.stderr, "scheduler: %s\n", err)
 		return exitError
@@ -42,4 +50,11 @@ func migrate(ctx context.Context, args []string, env environment) int {
 		fmt.Fprintf(env.stdout, "%-40s %s\n", m.Name, state)
 	}
 	return exitOK
+}
+
+// exists reports whether a file is there, or may be: what cannot be told is left
+// to whoever opens it.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,7 +33,7 @@ func TestMigrateUpDownAndUp(t *testing.T) {
 	s := newShell(t)
 	require.NoError(t, os.Mkdir(s.vars["DATA_DIR"], 0o700))
 	for _, step := range []struct{ direction, shows string }{
-		{"status", " pending\n"}, {"up", " applied 2"}, {"up", " applied 2"}, {"status", " applied 2"}, {"down", " pending\n"}, {"up", " applied 2"},
+		{"up", " applied 2"}, {"up", " applied 2"}, {"status", " applied 2"}, {"down", " pending\n"}, {"status", " pending\n"}, {"up", " applied 2"},
 	} {
 		s.out, s.err = buffer{}, buffer{}
 		require.Equal(t, exitOK, s.run(t.Context(), "migrate", step.direction), s.err.String())
@@ -46,6 +47,22 @@ func TestMigrateOnANewMachine(t *testing.T) {
 	s := newShell(t)
 	require.Equal(t, exitOK, s.run(t.Context(), "migrate", "up"), s.err.String())
 	require.Contains(t, s.out.String(), " applied 2")
+}
+
+func TestMigrateStatusMakesNothing(t *testing.T) {
+	s := newShell(t)
+	status := func() {
+		s.out = buffer{}
+		require.Equal(t, exitOK, s.run(t.Context(), "migrate", "status"), s.err.String())
+		require.Equal(t, "no database yet: "+filepath.Join(s.vars["DATA_DIR"], "scheduler.db")+"\n", s.out.String())
+	}
+	status()
+	require.NoDirExists(t, s.vars["DATA_DIR"])
+	require.NoError(t, os.Mkdir(s.vars["DATA_DIR"], 0o700))
+	status()
+	made, err := os.ReadDir(s.vars["DATA_DIR"])
+	require.NoError(t, err)
+	require.Empty(t, made)
 }
 
 func TestMigrateSaysWhatFailed(t *testing.T) {

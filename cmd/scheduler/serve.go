@@ -9,6 +9,7 @@ import (
 
 	"github.com/nexuscore/scheduler/internal/app"
 	"github.com/nexuscore/scheduler/internal/config"
+	"github.com/nexuscore/scheduler/internal/redact"
 )
 
 // serve runs the service until the context ends (SIGINT, SIGTERM), then drains
@@ -51,8 +52,9 @@ func serve(ctx context.Context, args []string, env environment) int {
 	return code
 }
 
+// newLogger makes the logger that everything writes to; secrets are masked.
 func newLogger(cfg config.Config, w io.Writer) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{
+	return redact.Logger(hclog.New(&hclog.LoggerOptions{
 		Name: "scheduler", Level: hclog.LevelFromString(cfg.LogLevel), Output: w, JSONFormat: cfg.LogFormat == "json",
-	})
+	}))
 }

@@ -203,7 +203,7 @@ func failForGood(now time.Time, e *core.Execution) {
 	e.Fail(&core.Failure{Code: core.CodeExecutionFailed, Message: "no use", Class: core.ClassPermanent}, "test@1.0.0", 0, now)
 }
 
-func loseLease(now time.Time, e *core.Execution) { e.LoseLease(0, now) }
+func loseLease(now time.Time, e *core.Execution) { e.LoseLease(now) }
 
 func idsOf(es []core.Execution) []string {
 	ids := make([]string, len(es))

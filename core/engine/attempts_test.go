@@ -113,7 +113,7 @@ func TestCancelReachesThePluginAtOnce(t *testing.T) {
 			require.Equal(t, core.StatusCancelled, e.Status)
 			require.Equal(t, core.CodeCancelled, *e.ErrorCode)
 			_, err := w.scheduler.CancelExecution(context.Background(), id)
-			require.Equal(t, core.CodeConflict, core.CodeOf(err))
+			require.NoError(t, err, "cancelling may be repeated")
 		}
 		stop(e, time.Second)
 	})

@@ -56,7 +56,7 @@ func (c *completer) gather() []core.Completion {
 // harmless.
 func (c *completer) write(ctx context.Context, group []core.Completion) {
 	for backoff := minBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxBackoff) {
-		finished, err := c.cfg.Store.Finish(ctx, group)
+		finished, err := c.finish(ctx, group)
 		if err == nil {
 			c.announce(ctx, group, finished)
 			return
@@ -64,6 +64,12 @@ func (c *completer) write(ctx context.Context, group []core.Completion) {
 		c.fault("completer", err)
 		pause(ctx, backoff)
 	}
+}
+
+func (c *completer) finish(ctx context.Context, group []core.Completion) ([]core.Finished, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.LeaseTTL)
+	defer cancel()
+	return c.cfg.Store.Finish(ctx, group)
 }
 
 func (c *completer) announce(ctx context.Context, group []core.Completion, finished []core.Finished) {

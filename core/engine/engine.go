@@ -54,11 +54,6 @@ func (s *stage) begin(parts ...func(context.Context)) {
 	}
 }
 
-func (s *stage) end() {
-	s.cancel()
-	s.wg.Wait()
-}
-
 // New makes an engine. It starts nothing.
 func New(cfg Config) (*Engine, error) {
 	cfg = cfg.withDefaults()
@@ -75,7 +70,7 @@ func New(cfg Config) (*Engine, error) {
 	p := &planner{cfg: cfg, cancel: e.cancelRunning, planned: e.wakeWaiting}
 	e.planner = newLoop("planner", cfg.Idle, e.fault, p.step)
 	e.heartbeat = newLoop("keeper", cfg.LeaseTTL/3, e.fault, e.keeper.step)
-	r := &reaper{cfg: cfg, ended: e.wakeAll}
+	r := &reaper{cfg: cfg, keeper: e.keeper, ended: e.wakeAll}
 	e.reaper = newLoop("reaper", cfg.LeaseTTL/4, e.fault, r.step)
 	e.janitor = &janitor{cfg: cfg, fault: e.fault}
 	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, ended: e.wakeAll, fault: e.fault}
@@ -110,7 +105,7 @@ func (e *Engine) Start() error {
 		e.completer.run(ctx)
 	}()
 	signals, unsubscribe := e.cfg.Signals.Subscribe()
-	e.upkeep.begin(e.heartbeat.run, e.reaper.run, e.janitor.run, func(ctx context.Context) {
+	e.upkeep.begin(e.heartbeat.run, e.keeper.watch, e.reaper.run, e.janitor.run, func(ctx context.Context) {
 		defer unsubscribe()
 		e.obey(ctx, signals)
 	})
@@ -133,9 +128,32 @@ func (e *Engine) Stop(ctx context.Context) {
 		return
 	}
 	e.state = stateStopped
-	e.intake.end()
+	e.intake.cancel()
+	bounded(ctx, e.intake.wg.Wait)
 	e.drain(ctx)
-	e.upkeep.end()
+	e.upkeep.cancel()
+	bounded(ctx, e.upkeep.wg.Wait)
+}
+
+// bounded waits for something, a little longer than ctx: a store that never
+// answers must not keep the process.
+func bounded(ctx context.Context, wait func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		wait()
+	}()
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(flushTime)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
 
 // flushTime bounds how long Stop waits for the store to take the last results.

@@ -60,9 +60,10 @@ func (k *keeper) step(ctx context.Context) (time.Duration, error) {
 		return every, nil
 	}
 	sent := k.cfg.Clock.Now()
+	ctx, cancel := context.WithTimeout(ctx, every)
+	defer cancel()
 	report, err := k.cfg.Store.Heartbeat(ctx, leases, k.cfg.LeaseTTL)
 	if err != nil {
-		k.dropExpired(k.cfg.Clock.Now())
 		return every, err
 	}
 	k.extend(leases, sent)
@@ -91,6 +92,21 @@ func (k *keeper) extend(leases []core.Lease, sent time.Time) {
 	for _, l := range leases {
 		if h, ok := k.held[l.ExecutionID]; ok && h.token == l.Token {
 			h.until = sent.Add(k.cfg.LeaseTTL)
+		}
+	}
+}
+
+// watch ends attempts whose lease has run out on this node's own clock, whether
+// heartbeats fail or hang.
+func (k *keeper) watch(ctx context.Context) {
+	tick := time.NewTicker(k.cfg.LeaseTTL / 10)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			k.dropExpired(k.cfg.Clock.Now())
 		}
 	}
 }

@@ -16,6 +16,7 @@ type loop struct {
 	part  string
 	step  step
 	idle  time.Duration
+	limit time.Duration
 	fault func(part string, err error)
 	bell  chan struct{}
 }
@@ -25,8 +26,11 @@ const (
 	maxBackoff = 5 * time.Second
 )
 
+// stepTime bounds one round of a duty.
+const stepTime = 30 * time.Second
+
 func newLoop(part string, idle time.Duration, fault func(string, error), s step) *loop {
-	return &loop{part: part, step: s, idle: idle, fault: fault, bell: make(chan struct{}, 1)}
+	return &loop{part: part, step: s, idle: idle, limit: stepTime, fault: fault, bell: make(chan struct{}, 1)}
 }
 
 // wake asks for a round now. Calls that come before the round begins count once.
@@ -43,7 +47,7 @@ func (l *loop) wake() {
 func (l *loop) run(ctx context.Context) {
 	backoff := minBackoff
 	for ctx.Err() == nil {
-		wait, err := l.step(ctx)
+		wait, err := l.round(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			l.fault(l.part, err)
@@ -56,6 +60,14 @@ func (l *loop) run(ctx context.Context) {
 			l.await(ctx, wait)
 		}
 	}
+}
+
+// round does one step, for no longer than limit: a store that hangs must show
+// as one that fails.
+func (l *loop) round(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.limit)
+	defer cancel()
+	return l.step(ctx)
 }
 
 func (l *loop) await(ctx context.Context, wait time.Duration) {

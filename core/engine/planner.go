@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -15,9 +16,21 @@ type planner struct {
 	planned func()                   // new executions are there
 }
 
+// maxRows bounds the rows of one transaction: it must not hold the store for so
+// long that heartbeats are late.
+const maxRows = 2000
+
 // step plans one batch.
 func (p *planner) step(ctx context.Context) (time.Duration, error) {
-	report, err := p.cfg.Store.PlanDue(ctx, p.cfg.Batch, p.decide)
+	rows := 0
+	report, err := p.cfg.Store.PlanDue(ctx, p.cfg.Batch, func(now time.Time, d core.DueTask) core.Plan {
+		if rows >= maxRows {
+			return core.Plan{Later: true}
+		}
+		plan := p.decide(now, d)
+		rows += len(plan.Executions)
+		return plan
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -34,11 +47,22 @@ func (p *planner) step(ctx context.Context) (time.Duration, error) {
 	return report.Wait, nil
 }
 
+// plan turns a panic of the arithmetic into an error: one poisonous task must
+// not end the node, at every start again.
+func (p *planner) plan(now time.Time, d core.DueTask) (plan core.Plan, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return p.cfg.Timetable.PlanTask(now, d)
+}
+
 // decide plans one task. A task whose rule cannot be computed any more (a time
 // zone that vanished, say) is recorded as missed and taken off the clock, so
 // that it neither blocks the others nor disappears in silence.
 func (p *planner) decide(now time.Time, d core.DueTask) core.Plan {
-	plan, err := p.cfg.Timetable.PlanTask(now, d)
+	plan, err := p.plan(now, d)
 	if err == nil {
 		return plan
 	}

@@ -37,13 +37,20 @@ func newWorker(cfg Config, k *keeper, done chan<- core.Completion) *worker {
 	return w
 }
 
-// receive is one receiver: it takes bundles and starts what they name until ctx
-// ends. A bundle is acknowledged when the store has answered for all of it.
+// receive is one receiver: it takes as many items as there are free slots and
+// starts what they name, until ctx ends. It takes no more, because what it held
+// would be overtaken by nobody, however urgent.
 func (w *worker) receive(ctx context.Context) {
-	for ctx.Err() == nil {
-		delivery, err := w.cfg.Queue.Receive(ctx, w.cfg.Concurrency)
+	for {
+		n := w.takeSlots(ctx, w.cfg.Concurrency)
+		if n == 0 {
+			return
+		}
+		delivery, err := w.cfg.Queue.Receive(ctx, n)
 		if err == nil {
-			err = w.startAll(ctx, delivery)
+			err = w.startAll(ctx, delivery, n)
+		} else {
+			w.giveSlots(n)
 		}
 		if err != nil && ctx.Err() == nil {
 			w.fault(err)
@@ -52,15 +59,24 @@ func (w *worker) receive(ctx context.Context) {
 	}
 }
 
-// startAll claims and starts a bundle, as many at a time as there are slots.
-func (w *worker) startAll(ctx context.Context, d core.Delivery) error {
+// startAll claims and starts a bundle, as many at a time as there are slots. n
+// slots are held when it begins and none when it ends. The bundle is
+// acknowledged when the store has answered for all of it.
+func (w *worker) startAll(ctx context.Context, d core.Delivery, n int) error {
+	defer func() { w.giveSlots(n) }()
 	for rest := d.Items; len(rest) > 0; {
-		n := w.takeSlots(ctx, len(rest))
-		if n == 0 || !w.start(ctx, rest[:n]) {
-			w.giveSlots(n)
-			return ctx.Err() // not acknowledged: what is left comes again
+		if n == 0 {
+			if n = w.takeSlots(ctx, len(rest)); n == 0 {
+				return ctx.Err() // not acknowledged: what is left comes again
+			}
 		}
-		rest = rest[n:]
+		batch := rest[:min(n, len(rest))]
+		rest = rest[len(batch):]
+		n -= len(batch)
+		if !w.start(ctx, batch) {
+			w.giveSlots(len(batch))
+			return ctx.Err()
+		}
 	}
 	if d.Ack == nil {
 		return nil
@@ -79,7 +95,7 @@ func (w *worker) start(ctx context.Context, batch []core.QueueItem) bool {
 		asked := w.cfg.Clock.Now()
 		// A claim that is on its way is not cut off: its outcome would be unknown
 		// and the attempt lost.
-		claimed, err := w.cfg.Store.Claim(context.WithoutCancel(ctx), ids, w.cfg.Owner, w.cfg.LeaseTTL)
+		claimed, err := w.claim(ctx, ids)
 		if err == nil {
 			for _, e := range claimed {
 				w.run(ctx, e, asked)
@@ -93,6 +109,13 @@ func (w *worker) start(ctx context.Context, batch []core.QueueItem) bool {
 		w.fault(fmt.Errorf("claim: %w", err))
 		pause(ctx, backoff)
 	}
+}
+
+// claim asks the store, for no longer than the leases would last.
+func (w *worker) claim(ctx context.Context, ids []string) ([]core.Execution, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.LeaseTTL)
+	defer cancel()
+	return w.cfg.Store.Claim(ctx, ids, w.cfg.Owner, w.cfg.LeaseTTL)
 }
 
 // run starts a claimed execution in a slot of its own. One that the queue has
@@ -211,6 +234,9 @@ func failure(e core.Execution, err, cause error) *core.Failure {
 // takeSlots waits for a free slot and takes what else is free, up to want. It
 // returns 0 when ctx ended.
 func (w *worker) takeSlots(ctx context.Context, want int) int {
+	if ctx.Err() != nil {
+		return 0 // select would choose at random
+	}
 	select {
 	case <-ctx.Done():
 		return 0

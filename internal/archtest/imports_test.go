@@ -42,6 +42,7 @@ var rules = map[string]rule{
 	"migrations":      {nothing, nothing},
 	"internal":        {[]string{"core", "core/schedule", "migrations"}, nil},
 	"internal/config": {nothing, nothing},
+	"internal/redact": {nothing, []string{"github.com/hashicorp/go-hclog"}},
 	"internal/app":    {[]string{"api", "core", "core/engine", "core/schedule", "host", "internal"}, nil},
 	"cmd":             {[]string{"core/schedule", "internal"}, nil},
 	"e2e":             {[]string{"internal"}, nil},

@@ -64,7 +64,7 @@ func (n *node) step(ctx context.Context) error {
 	if _, err := n.store.PlanDue(ctx, 10, planMinute); err != nil {
 		return err
 	}
-	settle := func(now time.Time, e *core.Execution) { e.LoseLease(0, now) }
+	settle := func(now time.Time, e *core.Execution) { e.LoseLease(now) }
 	if _, err := n.store.Reap(ctx, 10, settle); err != nil {
 		return err
 	}

@@ -26,7 +26,9 @@ func (s *Store) PlanDue(ctx context.Context, limit int, decide func(now time.Tim
 	}
 	report := core.PlanReport{Tasks: len(due), Observed: now}
 	for i, t := range due {
-		s.apply(t, plans[i], now, &report)
+		if !plans[i].Later {
+			s.apply(t, plans[i], now, &report)
+		}
 	}
 	report.Wait = s.tasks.wait(now)
 	return report, nil

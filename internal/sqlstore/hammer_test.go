@@ -210,7 +210,7 @@ func (h *hammer) leave(e core.Execution) {
 
 func (h *hammer) reap() error {
 	for !h.ended.Load() {
-		_, err := h.store.Reap(h.t.Context(), 10, func(now time.Time, e *core.Execution) { e.LoseLease(0, now) })
+		_, err := h.store.Reap(h.t.Context(), 10, func(now time.Time, e *core.Execution) { e.LoseLease(now) })
 		if err != nil {
 			return err
 		}

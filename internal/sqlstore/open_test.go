@@ -154,7 +154,7 @@ func TestWorkOfAKilledProcessIsTakenOverAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, ended, 1)
 
-	reaped, err := s.Reap(t.Context(), 10, func(now time.Time, e *core.Execution) { e.LoseLease(0, now) })
+	reaped, err := s.Reap(t.Context(), 10, func(now time.Time, e *core.Execution) { e.LoseLease(now) })
 	require.NoError(t, err)
 	require.Len(t, reaped, 1)
 	require.Equal(t, core.StatusRetrying, reaped[0].Status)

@@ -68,14 +68,16 @@ func (c conn) decideDue(ctx context.Context, limit int,
 		return nil, err
 	}
 	decisions := make([]decision, len(tasks))
-	for i, t := range tasks {
+	decisions = decisions[:0]
+	for _, t := range tasks {
 		states, err := c.dependencies(ctx, t.DependsOn)
 		if err != nil {
 			return nil, err
 		}
-		decisions[i] = decision{t, decide(c.now, core.DueTask{
-			Task: t, Active: active[t.ID], Calendars: calendars, Dependencies: states,
-		})}
+		plan := decide(c.now, core.DueTask{Task: t, Active: active[t.ID], Calendars: calendars, Dependencies: states})
+		if !plan.Later {
+			decisions = append(decisions, decision{t, plan})
+		}
 	}
 	return decisions, nil
 }

@@ -71,6 +71,7 @@ type Execution struct {
 	Token           int64           `json:"-"` // fencing token of the last claim
 	LeaseUntil      time.Time       `json:"-"`
 	CancelRequested bool            `json:"-"`
+	LimitPaid       bool            `json:"-"` // the rate limit has let it through; it need not ask again
 	AttemptStart    time.Time       `json:"-"` // start of the running attempt
 }
 
@@ -138,6 +139,7 @@ func (e *Execution) Start(owner string, token int64, now, leaseUntil time.Time) 
 	e.Status, e.Worker, e.Token, e.LeaseUntil = StatusRunning, owner, token, Instant(leaseUntil)
 	e.Attempt++
 	e.AttemptStart = now
+	e.LimitPaid = false
 	if e.StartTime == nil {
 		e.StartTime = &now
 	}

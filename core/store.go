@@ -203,9 +203,13 @@ type CancelReport struct {
 
 // QueueStore moves executions into the queue.
 type QueueStore interface {
+	// LimitTypes sets how many executions of a task type may be queued or run at
+	// once, by type; 0 is no limit. It is called before the engine starts and may
+	// be asked at any time.
+	LimitTypes(limit func(taskType string) int)
 	// Ready lists up to limit executions that may be handed to the queue now:
 	// due, not queued yet, waiting for no dependency, and not behind another queued or running execution of
-	// their exclusive task or a full concurrency key. In the order of
+	// their exclusive task, a full concurrency key or a full type. In the order of
 	// Execution.Rank.
 	Ready(ctx context.Context, limit int) (ReadyReport, error)
 	// MarkQueued marks those as queued, or defers those with a time. It returns
@@ -222,7 +226,7 @@ type QueueStore interface {
 // WorkStore moves executions through their attempts.
 type WorkStore interface {
 	// Claim starts an attempt of each execution that is waiting and whose gates
-	// (exclusive task, concurrency key) are open, under a lease of ttl for
+	// (exclusive task, concurrency key, type) are open, under a lease of ttl for
 	// owner, with a fencing token that no earlier claim had. The others are
 	// left out; those held by a gate go back to pending.
 	Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]Execution, error)
@@ -249,6 +253,7 @@ type ReadyReport struct {
 type QueueMark struct {
 	ID      string
 	DeferTo time.Time
+	Paid    bool // its rate limit has let it through, until it starts
 }
 
 // Lease names a claim.

@@ -106,7 +106,7 @@ func reapOrder(f *fixture) {
 }
 
 func reapSettles(f *fixture) {
-	running, last := f.putRunning(), f.start(f.putFree(func(e *core.Execution) { e.Policy.RetryPolicy.Attempts = 1 }))[0]
+	running, last := f.putRunning(), f.start(f.putFree(func(e *core.Execution) { e.Policy.Delivery = core.AtMostOnce }))[0]
 	f.cancelNow(core.Cancellation{ExecutionID: running.ID})
 	now := f.clock.Advance(time.Minute)
 	want := map[string]core.Execution{}
@@ -122,7 +122,7 @@ func reapSettles(f *fixture) {
 		requireSameExecution(f, want[e.ID], f.get(e.ID))
 	}
 	require.Equal(f, core.StatusCancelled, f.get(running.ID).Status)
-	require.Equal(f, core.StatusFailed, f.get(last.ID).Status)
+	require.Equal(f, core.StatusLost, f.get(last.ID).Status)
 }
 
 func reapConcurrently(f *fixture) {

@@ -18,6 +18,7 @@ func (s storeSuite) ready(t *testing.T) {
 	s.run(t, "an exclusive task has one ready execution, and none while one is queued or runs", readyExclusive)
 	s.run(t, "executions of a task that allows overlaps are ready together", readyAllow)
 	s.run(t, "a full concurrency key holds back", readyKey)
+	s.run(t, "a full type holds back, and lets go", readyType)
 	s.run(t, "what a gate holds back does not keep the dispatcher awake", readyGateWait)
 }
 
@@ -157,4 +158,26 @@ func readyGateWait(f *fixture) {
 	require.Negative(f, report.Wait, "the dispatcher would look again and again")
 	f.putFree(from(Epoch().Add(time.Minute)))
 	require.Equal(f, time.Minute, f.look(10).Wait)
+}
+
+func readyType(f *fixture) {
+	f.LimitTypes(func(taskType string) int {
+		if taskType == "slow" {
+			return 2
+		}
+		return 0
+	})
+	slow := func() core.Execution { return f.put(f.putTask(func(s *core.TaskSpec) { s.Type = "slow" })) }
+	a, b, c, free := slow(), slow(), slow(), f.putFree()
+	require.ElementsMatch(f, []string{a.ID, b.ID, free.ID}, f.readyIDs())
+	f.mark(a)
+	running := f.start(b)[0]
+	require.Equal(f, []string{free.ID}, f.readyIDs(), "one is queued and one runs")
+	f.start(a)
+	claimed, err := f.Claim(f.Context(), []string{c.ID}, testOwner, testTTL)
+	require.NoError(f, err)
+	require.Empty(f, claimed, "the claim decides")
+	f.settle(running, succeed)
+	require.Equal(f, []string{c.ID, free.ID}, f.readyIDs())
+	f.start(c)
 }

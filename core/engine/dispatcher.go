@@ -90,7 +90,7 @@ func (d *dispatcher) admit(ctx context.Context, report core.ReadyReport) ([]core
 			continue
 		}
 		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Policy.Priority, Rank: e.Rank()})
-		marks = append(marks, core.QueueMark{ID: e.ID})
+		marks = append(marks, core.QueueMark{ID: e.ID, Paid: e.Policy.RateLimit != nil})
 	}
 	return items, marks, nil
 }
@@ -133,7 +133,7 @@ func (d *dispatcher) limits(ctx context.Context, executions []core.Execution) (m
 	var ids []string
 	var requests []core.LimitRequest
 	for _, e := range executions {
-		if l := e.Policy.RateLimit; l != nil {
+		if l := e.Policy.RateLimit; l != nil && !e.LimitPaid {
 			ids = append(ids, e.ID)
 			requests = append(requests, core.LimitRequest{Key: l.Key, Limit: l.Limit, Per: l.PerMs.Duration()})
 		}

@@ -17,7 +17,7 @@ func (s *Store) Ready(ctx context.Context, limit int) (core.ReadyReport, error) 
 
 	s.executions.sort(now)
 	report := core.ReadyReport{Observed: now, Wait: s.executions.wait(now)}
-	chosen := newSelection(s.executions)
+	chosen := newSelection(s.executions, s.typeLimit)
 	for e := range s.executions.ready.all() {
 		if !chosen.admits(e) {
 			continue
@@ -45,12 +45,14 @@ func (l *ledger) wait(now time.Time) time.Duration {
 // selection is what one look at the waiting executions has chosen so far.
 type selection struct {
 	ledger *ledger
+	limit  func(taskType string) int
+	types  map[string]int
 	tasks  map[string]bool
 	keys   map[string]int
 }
 
-func newSelection(l *ledger) *selection {
-	return &selection{ledger: l, tasks: map[string]bool{}, keys: map[string]int{}}
+func newSelection(l *ledger, limit func(taskType string) int) *selection {
+	return &selection{ledger: l, limit: limit, types: map[string]int{}, tasks: map[string]bool{}, keys: map[string]int{}}
 }
 
 // admits reports whether e has a chance to be claimed beside what runs, what is
@@ -60,6 +62,10 @@ func (s *selection) admits(e *core.Execution) bool {
 	if e.Policy.Overlap.Exclusive() && (task.queued+task.running > 0 || s.tasks[e.TaskID]) {
 		return false
 	}
+	ofType := s.ledger.byType[e.Type]
+	if n := s.limit(e.Type); n > 0 && ofType.queued+ofType.running+s.types[e.Type] >= n {
+		return false
+	}
 	key := e.Policy.ConcurrencyKey
 	occupied := s.ledger.byKey[key]
 	return key == "" || occupied.queued+occupied.running+s.keys[key] < slots(e)
@@ -67,12 +73,16 @@ func (s *selection) admits(e *core.Execution) bool {
 
 func (s *selection) add(e *core.Execution) {
 	s.tasks[e.TaskID] = true
+	s.types[e.Type]++
 	s.keys[e.Policy.ConcurrencyKey]++
 }
 
 // open reports whether the gates of e are open: nothing of its exclusive task
-// runs, and its concurrency key has a free slot.
-func (l *ledger) open(e *core.Execution) bool {
+// runs, and its concurrency key and its type have a free slot.
+func (l *ledger) open(e *core.Execution, limit func(taskType string) int) bool {
+	if n := limit(e.Type); n > 0 && l.byType[e.Type].running >= n {
+		return false
+	}
 	if e.Policy.Overlap.Exclusive() && l.dossier(e.TaskID).load.running > 0 {
 		return false
 	}
@@ -101,6 +111,7 @@ func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]strin
 		e := cloneExecution(*row)
 		if m.DeferTo.IsZero() {
 			e.Status = core.StatusQueued
+			e.LimitPaid = e.LimitPaid || m.Paid
 			s.queuedAt[e.ID] = now
 		} else {
 			e.DueAt = core.Instant(m.DeferTo)
@@ -156,4 +167,11 @@ func (s *Store) unqueue(id string) {
 	e.Status = core.StatusPending
 	s.executions.put(e)
 	delete(s.queuedAt, id)
+}
+
+// LimitTypes sets how many executions of a type may be queued or run at once.
+func (s *Store) LimitTypes(limit func(taskType string) int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.typeLimit = limit
 }

@@ -18,6 +18,7 @@ type ledger struct {
 	ids    ids                 // of all, for pages
 	byTask map[string]*dossier // task id → its executions
 	byKey  map[string]load     // concurrency key → who occupies it
+	byType map[string]load     // task type → the same
 
 	later  *index[*core.Execution] // pending and retrying, by due time
 	ready  *index[*core.Execution] // those of them that are due, by rank
@@ -47,7 +48,7 @@ func newLedger() *ledger {
 	return &ledger{
 		live: map[string]*core.Execution{}, finished: map[string]*core.Execution{},
 		logs:   map[string][]core.AttemptLog{},
-		byTask: map[string]*dossier{}, byKey: map[string]load{},
+		byTask: map[string]*dossier{}, byKey: map[string]load{}, byType: map[string]load{},
 		later: newIndex(byDueAt), ready: newIndex(byExecutionRank),
 		leases: newIndex(byLease), ended: newIndex(byEnd),
 	}
@@ -165,6 +166,9 @@ func (l *ledger) dossier(taskID string) *dossier {
 // forgotten.
 func (l *ledger) occupy(e *core.Execution, by load) {
 	l.dossier(e.TaskID).load.add(by)
+	ofType := l.byType[e.Type]
+	ofType.add(by)
+	l.byType[e.Type] = ofType
 	key := e.Policy.ConcurrencyKey
 	if key == "" {
 		return

@@ -18,6 +18,7 @@ type Store struct {
 
 	mu         sync.Mutex
 	token      int64 // the last fencing token given out
+	typeLimit  func(taskType string) int
 	tasks      *taskTable
 	schedules  *scheduleTable
 	calendars  *calendarTable
@@ -31,6 +32,7 @@ type Store struct {
 func NewStore(clock core.Clock) *Store {
 	return &Store{
 		clock:      clock,
+		typeLimit:  func(string) int { return 0 },
 		tasks:      newTaskTable(),
 		schedules:  newScheduleTable(),
 		calendars:  newCalendarTable(),

@@ -19,7 +19,7 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 
 	claimed := make([]core.Execution, 0, len(ids))
 	for _, e := range s.executions.claimable(ids, now) {
-		if !s.executions.open(&e) {
+		if !s.executions.open(&e, s.typeLimit) {
 			e.Status = core.StatusPending
 			s.executions.put(e)
 			continue

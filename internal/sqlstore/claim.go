@@ -40,7 +40,7 @@ func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string
 		Rank timestamp `db:"rank"`
 	}
 	candidates, err := listIn[candidate](ctx, c, `
-		SELECT id, exclusive_task, concurrency_key, max_concurrency, rank FROM executions
+		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rank FROM executions
 		WHERE id IN (?) AND `+isWaiting+` AND `+isFree+` AND due_at <= ?`+c.dialect.lock, ids, stamp(c.now))
 	if err != nil || len(candidates) == 0 {
 		return nil, nil, err
@@ -87,7 +87,7 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 			WITH v (claimed_id, new_token) AS (VALUES `+tuples(len(batch), 2)+`)
 			UPDATE executions SET
 				status = 'running', token = v.new_token, worker = ?, lease_until = ?,
-				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?)
+				attempt = attempt + 1, limit_paid = 0, attempt_start = ?, start_time = COALESCE(start_time, ?)
 			FROM v WHERE id = v.claimed_id
 			RETURNING `+executionColumns, args...)
 		for _, r := range rows {

@@ -5,17 +5,20 @@ import "context"
 // gateRow is what decides whether an execution may start beside others.
 type gateRow struct {
 	ID             string  `db:"id"`
+	Type           string  `db:"type"`
 	ExclusiveTask  *string `db:"exclusive_task"`
 	ConcurrencyKey *string `db:"concurrency_key"`
 	MaxConcurrency int     `db:"max_concurrency"`
 }
 
 // gates knows which tasks have an execution that holds a slot, and how many
-// slots of each concurrency key are taken. There is no row for a slot: an
+// slots of each concurrency key and type are taken. There is no row for a slot: an
 // execution holds it by its state, so none can leak.
 type gates struct {
 	tasks map[string]bool
 	keys  map[string]int
+	types map[string]int
+	limit func(taskType string) int
 }
 
 // gates reads who holds a slot: the executions that are queued or running, or
@@ -25,13 +28,17 @@ func (c conn) gates(ctx context.Context, runningOnly bool) (gates, error) {
 	if runningOnly {
 		holders += ` AND ` + isRunning // both, so that the indexes on the wider one serve
 	}
-	g := gates{tasks: map[string]bool{}, keys: map[string]int{}}
-	var tasks []string
-	if err := c.list(ctx, &tasks, `SELECT task_id FROM executions WHERE `+holders); err != nil {
+	g := gates{tasks: map[string]bool{}, keys: map[string]int{}, types: map[string]int{}, limit: c.limit}
+	var held []struct {
+		TaskID string `db:"task_id"`
+		Type   string `db:"type"`
+	}
+	if err := c.list(ctx, &held, `SELECT task_id, type FROM executions WHERE `+holders); err != nil {
 		return g, err
 	}
-	for _, t := range tasks {
-		g.tasks[t] = true
+	for _, h := range held {
+		g.tasks[h.TaskID] = true
+		g.types[h.Type]++
 	}
 	var keys []struct {
 		Key   string `db:"concurrency_key"`
@@ -52,11 +59,15 @@ func (g gates) open(e gateRow) bool {
 	if e.ExclusiveTask != nil && g.tasks[*e.ExclusiveTask] {
 		return false
 	}
+	if n := g.limit(e.Type); n > 0 && g.types[e.Type] >= n {
+		return false
+	}
 	return e.ConcurrencyKey == nil || g.keys[*e.ConcurrencyKey] < max(1, e.MaxConcurrency)
 }
 
 // take counts the execution in.
 func (g gates) take(e gateRow) {
+	g.types[e.Type]++
 	if e.ExclusiveTask != nil {
 		g.tasks[*e.ExclusiveTask] = true
 	}

@@ -195,7 +195,7 @@ func record(t *testing.T, s *Store, step func(ctx context.Context, c conn) error
 	tx, err := s.writer.BeginTxx(t.Context(), nil)
 	require.NoError(t, err)
 	r := &recorder{ExtContext: tx}
-	require.NoError(t, step(t.Context(), conn{db: r, dialect: s.dialect, now: coretest.Epoch()}))
+	require.NoError(t, step(t.Context(), conn{db: r, dialect: s.dialect, now: coretest.Epoch(), limit: s.typeLimit()}))
 	require.NoError(t, tx.Rollback())
 	require.NotEmpty(t, r.statements)
 	return r.statements

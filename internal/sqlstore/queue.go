@@ -10,21 +10,29 @@ import (
 // MarkQueued implements core.QueueStore. It returns the ids of both kinds: those
 // marked and those put off.
 func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]string, error) {
-	var queue []string
+	var free, paid []string
 	var put []core.QueueMark
 	for _, m := range marks {
-		if m.DeferTo.IsZero() {
-			queue = append(queue, m.ID)
-		} else {
+		switch {
+		case !m.DeferTo.IsZero():
 			put = append(put, m)
+		case m.Paid:
+			paid = append(paid, m.ID)
+		default:
+			free = append(free, m.ID)
 		}
 	}
 	var marked []string
 	err := s.write(ctx, "mark queued", func(ctx context.Context, c conn) error {
-		queued, err := c.queue(ctx, queue)
+		queued, err := c.queue(ctx, free, `limit_paid`)
 		if err != nil {
 			return err
 		}
+		limited, err := c.queue(ctx, paid, `1`)
+		if err != nil {
+			return err
+		}
+		queued = append(queued, limited...)
 		deferred, err := c.deferTo(ctx, put)
 		marked = append(queued, deferred...)
 		return err
@@ -53,11 +61,12 @@ func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (ids []string
 	return ids, err
 }
 
-func (c conn) queue(ctx context.Context, ids []string) (queued []string, err error) {
+// queue marks executions; limitPaid is what becomes of that column.
+func (c conn) queue(ctx context.Context, ids []string, limitPaid string) (queued []string, err error) {
 	err = inBatches(ids, func(batch []string) error {
 		var part []string
 		err := c.list(ctx, &part, `
-			UPDATE executions SET status = 'queued', queued_at = ?
+			UPDATE executions SET status = 'queued', queued_at = ?, limit_paid = `+limitPaid+`
 			WHERE id IN (?) AND `+isReady+`
 			RETURNING id`, stamp(c.now), batch)
 		queued = append(queued, part...)

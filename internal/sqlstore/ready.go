@@ -41,7 +41,7 @@ func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool,
 	// NOT … > is <= in a form that makes no planner prefer the index on due_at
 	// and sort: the walk is in order of rank and mostly ends soon.
 	rows, err := c.db.QueryxContext(ctx, c.rebind(`
-		SELECT id, exclusive_task, concurrency_key, max_concurrency FROM executions
+		SELECT id, type, exclusive_task, concurrency_key, max_concurrency FROM executions
 		WHERE `+isReady+` AND `+isFree+` AND NOT due_at > ?
 		ORDER BY rank, id`), stamp(c.now))
 	if err != nil {
@@ -50,7 +50,7 @@ func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool,
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var candidate gateRow
-		if err := rows.Scan(&candidate.ID, &candidate.ExclusiveTask, &candidate.ConcurrencyKey, &candidate.MaxConcurrency); err != nil {
+		if err := rows.Scan(&candidate.ID, &candidate.Type, &candidate.ExclusiveTask, &candidate.ConcurrencyKey, &candidate.MaxConcurrency); err != nil {
 			return nil, false, err
 		}
 		if !gates.open(candidate) {

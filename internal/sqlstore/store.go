@@ -13,6 +13,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -29,6 +30,7 @@ type Store struct {
 	dialect dialect
 	logger  hclog.Logger
 	release func() error // gives up what Open took beside the pools
+	limits  atomic.Pointer[func(taskType string) int]
 }
 
 // dialect is what differs between databases. Queries are written with ? and
@@ -82,12 +84,23 @@ func (s *Store) Close() error {
 // its transaction and zero outside of one.
 type conn struct {
 	db      sqlx.ExtContext
+	limit   func(taskType string) int // of executions of a type that hold a slot; 0 is none
 	dialect dialect
 	now     time.Time
 }
 
+// LimitTypes implements core.QueueStore.
+func (s *Store) LimitTypes(limit func(taskType string) int) { s.limits.Store(&limit) }
+
+func (s *Store) typeLimit() func(taskType string) int {
+	if limit := s.limits.Load(); limit != nil {
+		return *limit
+	}
+	return func(string) int { return 0 }
+}
+
 // read runs single statements on the reader.
-func (s *Store) read() conn { return conn{db: s.reader, dialect: s.dialect} }
+func (s *Store) read() conn { return conn{db: s.reader, dialect: s.dialect, limit: s.typeLimit()} }
 
 // write runs step in one transaction of the writer. An error of step is
 // returned as it is when it is part of the contract; else operation names it.
@@ -112,7 +125,7 @@ func (s *Store) transact(ctx context.Context, db *sqlx.DB, opts *sql.TxOptions, 
 	if err != nil {
 		return s.wrap(operation, err)
 	}
-	if err := step(ctx, conn{db: tx, dialect: s.dialect, now: now}); err != nil {
+	if err := step(ctx, conn{db: tx, dialect: s.dialect, now: now, limit: s.typeLimit()}); err != nil {
 		return s.wrap(operation, err)
 	}
 	return s.wrap(operation, tx.Commit())

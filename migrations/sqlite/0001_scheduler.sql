@@ -106,6 +106,7 @@ CREATE TABLE executions (
     awaits           TEXT,              -- JSON: the dependencies it waits for; NULL is none, or no more
     token            INTEGER NOT NULL,  -- fencing token of the last claim
     cancel_requested INTEGER NOT NULL,
+    limit_paid       INTEGER NOT NULL,
     lease_until      TEXT,
     attempt_start    TEXT,
     judge_at         TEXT,              -- when to look at its dependencies: at once, when one has ended, when patience ends
@@ -151,7 +152,7 @@ CREATE INDEX executions_task_idx ON executions (task_id, status, id);
 
 -- Ready and Claim: which tasks hold a slot, and how many of each concurrency
 -- key are taken.
-CREATE INDEX executions_slots_idx ON executions (concurrency_key, status, task_id)
+CREATE INDEX executions_slots_idx ON executions (concurrency_key, status, task_id, type)
     WHERE status IN ('queued', 'running');
 
 -- Claim: an exclusive task runs once at a time, whatever the code believes.
@@ -196,6 +197,7 @@ CREATE TABLE task_history (
     awaits           TEXT,
     token            INTEGER NOT NULL,
     cancel_requested INTEGER NOT NULL,
+    limit_paid       INTEGER NOT NULL,
     lease_until      TEXT,
     attempt_start    TEXT,
     CONSTRAINT task_history_pkey PRIMARY KEY (id),

@@ -53,11 +53,12 @@ func (s *Server) backfillTask(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	status := http.StatusAccepted
+	answer := backfilled(report, in.DryRun)
 	if in.DryRun {
-		status = http.StatusOK
+		return s.render(c, http.StatusOK, answer)
 	}
-	return s.render(c, status, backfilled(report, in.DryRun))
+	s.changed(c, "backfill planned", "task_id", id, "executions", answer.Planned)
+	return s.render(c, http.StatusAccepted, answer)
 }
 
 func backfilled(r core.BackfillReport, dryRun bool) backfillAnswer {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"mime"
 	"net/http"
 	"strings"
@@ -55,6 +56,7 @@ func (s *Server) createCalendar(c *fiber.Ctx) error {
 	if err := replayed(c, err); err != nil {
 		return err
 	}
+	s.changed(c, "calendar created", "calendar", cal.Name)
 	c.Location("/calendars/" + cal.Name)
 	setETag(c, cal.Version)
 	return s.render(c, http.StatusCreated, cal)
@@ -87,7 +89,7 @@ func (s *Server) getCalendar(c *fiber.Ctx) error {
 }
 
 func (s *Server) updateCalendar(c *fiber.Ctx) error {
-	version, err := ifMatch(c)
+	match, err := ifMatch(c)
 	if err != nil {
 		return err
 	}
@@ -98,25 +100,44 @@ func (s *Server) updateCalendar(c *fiber.Ctx) error {
 	}
 	ctx, done := s.context()
 	defer done()
+	version, err := match.version(s.calendarVersion(ctx, name))
+	if err != nil {
+		return err
+	}
 	cal, err := s.scheduler.UpdateCalendar(ctx, name, version, spec)
 	if err != nil {
 		return err
 	}
+	s.changed(c, "calendar updated", "calendar", name)
 	setETag(c, cal.Version)
 	return s.render(c, http.StatusOK, cal)
 }
 
 func (s *Server) deleteCalendar(c *fiber.Ctx) error {
-	version, err := ifMatch(c)
+	match, err := ifMatch(c)
 	if err != nil {
 		return err
 	}
 	ctx, done := s.context()
 	defer done()
-	if err := s.scheduler.DeleteCalendar(ctx, calendarName(c), version); err != nil {
+	name := calendarName(c)
+	version, err := match.version(s.calendarVersion(ctx, name))
+	if err != nil {
 		return err
 	}
+	if err := s.scheduler.DeleteCalendar(ctx, name, version); err != nil {
+		return err
+	}
+	s.changed(c, "calendar deleted", "calendar", name)
 	return c.SendStatus(http.StatusNoContent)
+}
+
+// calendarVersion looks a calendar's version up.
+func (s *Server) calendarVersion(ctx context.Context, name string) func() (int64, error) {
+	return func() (int64, error) {
+		cal, err := s.scheduler.Calendar(ctx, name)
+		return cal.Version, err
+	}
 }
 
 func calendarName(c *fiber.Ctx) string { return strings.Clone(c.Params("name")) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"mime"
+	"reflect"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -42,7 +43,7 @@ func decodeJSON(body []byte, v any) error {
 	if first := bytes.TrimLeft(body, " \t\r\n"); len(first) > 0 && first[0] != '{' {
 		return core.Errorf(core.CodeInvalidRequest, "the body is not a JSON object")
 	}
-	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
+	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true), json.WithUnmarshalers(nullIsDefault))
 	if err == nil {
 		return nil
 	}
@@ -52,6 +53,17 @@ func decodeJSON(body []byte, v any) error {
 	}
 	return core.Invalid(core.CodeInvalidRequest, []core.FieldProblem{{Field: string(pointer), Problem: problem}})
 }
+
+// nullIsDefault lets a null stand for what is there already, which is the
+// default, wherever null is no value of the field: by itself the decoder would
+// put the zero value there, and {"enabled": null} make a disabled task.
+var nullIsDefault = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
+	if dec.PeekKind() != 'n' || reflect.TypeOf(v).Elem().Kind() == reflect.Pointer {
+		return errors.ErrUnsupported // decode it as usual
+	}
+	_, err := dec.ReadToken()
+	return err
+})
 
 // explain says in plain words what a decoding error is about.
 func explain(err error) (jsontext.Pointer, string) {

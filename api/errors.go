@@ -85,7 +85,9 @@ func (s *Server) publicError(err error) *core.Error {
 	return &core.Error{Code: core.CodeInternal, Message: "internal error; the server's log has the cause under this requestId", Err: err}
 }
 
-// fiberError names the errors that Fiber and fasthttp make themselves.
+// fiberError names the errors that Fiber and fasthttp make themselves. Their own
+// texts may quote the request, credentials included, and are neither shown nor
+// logged.
 func fiberError(e *fiber.Error) *core.Error {
 	switch e.Code {
 	case http.StatusNotFound:
@@ -95,10 +97,14 @@ func fiberError(e *fiber.Error) *core.Error {
 	case http.StatusRequestEntityTooLarge:
 		return &core.Error{Code: core.CodePayloadTooLarge, Message: "the request body is too large"}
 	case http.StatusUnsupportedMediaType:
-		return &core.Error{Code: core.CodeUnsupportedMedia, Message: e.Message}
+		return &core.Error{Code: core.CodeUnsupportedMedia, Message: "the media type of the body is not supported"}
+	case http.StatusRequestTimeout:
+		return &core.Error{Code: core.CodeTimeout, Message: "the request did not arrive whole in time"}
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return &core.Error{Code: core.CodeInvalidRequest, Message: "the request line and the headers are too large together; at most 16 KiB are allowed"}
 	}
 	if e.Code >= http.StatusInternalServerError {
-		return &core.Error{Code: core.CodeInternal, Message: "internal error", Err: e}
+		return &core.Error{Code: core.CodeInternal, Message: "internal error", Err: errors.New(http.StatusText(e.Code))}
 	}
-	return &core.Error{Code: core.CodeInvalidRequest, Message: e.Message}
+	return &core.Error{Code: core.CodeInvalidRequest, Message: "the request is malformed HTTP"}
 }

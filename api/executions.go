@@ -47,12 +47,20 @@ func (s *Server) startExecution(c *fiber.Ctx, plan func(context.Context, *core.I
 	if err != nil {
 		return err
 	}
+	if wait > 0 {
+		leave, err := s.enterWait() // before anything is planned: a refusal must have had no effect
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
 	ctx, done := s.context()
 	defer done()
 	e, err := plan(ctx, key)
 	if err := replayed(c, err); err != nil {
 		return err
 	}
+	s.changed(c, "execution planned", "execution_id", e.ID, "task_id", e.TaskID, "trigger", e.Trigger)
 	c.Location("/executions/" + e.ID)
 	if wait == 0 {
 		return s.render(c, http.StatusAccepted, e)
@@ -60,10 +68,21 @@ func (s *Server) startExecution(c *fiber.Ctx, plan func(context.Context, *core.I
 	return s.answerWaited(c, e.ID, wait)
 }
 
+// enterWait counts a waiting request in, and the function it returns counts it
+// out again.
+func (s *Server) enterWait() (leave func(), err error) {
+	select {
+	case s.waits <- struct{}{}:
+		return func() { <-s.waits }, nil
+	default:
+		return nil, core.Errorf(core.CodeRateLimited, "%d requests wait for executions already; ask without wait, or later", cap(s.waits))
+	}
+}
+
 // answerWaited answers the finished execution, its failure as an error, or 202
-// when the wait was not long enough.
+// when the wait was not long enough or the service stops.
 func (s *Server) answerWaited(c *fiber.Ctx, id string, wait time.Duration) error {
-	ctx, done := context.WithTimeout(context.Background(), wait)
+	ctx, done := context.WithTimeout(s.patience, wait)
 	defer done()
 	e, err := s.scheduler.Await(ctx, id)
 	switch {
@@ -154,5 +173,6 @@ func (s *Server) cancelExecution(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	s.changed(c, "execution cancelled", "execution_id", id)
 	return s.render(c, http.StatusOK, cancelled(report))
 }

@@ -72,5 +72,27 @@ func (s *Server) answerExecutions(c *fiber.Ctx, q *query, f core.ExecutionFilter
 	if err != nil {
 		return err
 	}
-	return s.render(c, http.StatusOK, answer(q, p.Limit, all, func(e core.Execution) string { return e.ID }))
+	listed := make([]listedExecution, len(all))
+	for i, e := range all {
+		listed[i] = listedOf(e)
+	}
+	return s.render(c, http.StatusOK, answer(q, p.Limit, listed, func(e listedExecution) string { return e.ID }))
+}
+
+// maxListedResult bounds a result in a list, which has up to 200 of them.
+const maxListedResult = 16 << 10
+
+// listedExecution is an execution in a list. A large result is left out there;
+// GET /executions/:id has it.
+type listedExecution struct {
+	core.Execution
+	ResultOmitted bool `json:"resultOmitted"`
+}
+
+func listedOf(e core.Execution) listedExecution {
+	l := listedExecution{Execution: e}
+	if len(e.Result) > maxListedResult {
+		l.Result, l.ResultOmitted = nil, true
+	}
+	return l
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -67,7 +68,15 @@ func (q *query) text(name string) string {
 	if len(q.values[name]) > 1 {
 		q.bad(name, "is given more than once")
 	}
-	return strings.Clone(q.values.Get(name))
+	return q.storable(name, q.values.Get(name))
+}
+
+// storable refuses text that no store can hold, and so none can look for.
+func (q *query) storable(name, s string) string {
+	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		q.bad(name, "is not valid UTF-8, or has the character U+0000")
+	}
+	return strings.Clone(s)
 }
 
 // repeated returns a parameter that may be given several times or as a list.
@@ -77,7 +86,7 @@ func (q *query) repeated(name string) []string {
 	for _, v := range q.values[name] {
 		for part := range strings.SplitSeq(v, ",") {
 			if part != "" {
-				all = append(all, strings.Clone(part))
+				all = append(all, q.storable(name, part))
 			}
 		}
 	}
@@ -128,6 +137,10 @@ func (q *query) labels(name string) map[string]string {
 		k, v, ok := strings.Cut(s, ":")
 		if !ok {
 			q.bad(name, "is written name:value")
+			continue
+		}
+		if !core.ValidLabelName(k) {
+			q.bad(name, "names no label: up to 63 letters, digits and _ . / -, then : and the value")
 			continue
 		}
 		all[k] = v

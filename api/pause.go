@@ -28,6 +28,7 @@ func (s *Server) pauseTask(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	s.changed(c, "task paused", "task_id", id, "reason", in.Reason)
 	setETag(c, t.Version)
 	return s.render(c, http.StatusOK, t)
 }
@@ -46,6 +47,7 @@ func (s *Server) resumeTask(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	s.changed(c, "task resumed", "task_id", id)
 	setETag(c, t.Version)
 	return s.render(c, http.StatusOK, t)
 }

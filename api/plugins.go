@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -29,6 +31,10 @@ func (s *Server) getPlugin(c *fiber.Ctx) error {
 	return core.Errorf(core.CodeNotFound, "no plugin serves the task type %.80q", taskType)
 }
 
+// reloadTimeout bounds a reload: compiling plugins takes longer than any other
+// request.
+const reloadTimeout = 5 * time.Minute
+
 // reloadPlugins reads the plugin configuration anew and answers the result.
 func (s *Server) reloadPlugins(c *fiber.Ctx) error {
 	if s.reload == nil {
@@ -37,10 +43,15 @@ func (s *Server) reloadPlugins(c *fiber.Ctx) error {
 	if err := emptyBody(c); err != nil {
 		return err
 	}
-	ctx, done := s.context()
+	ctx, done := context.WithTimeout(s.patience, reloadTimeout)
 	defer done()
-	if err := s.reload.Reload(ctx); err != nil {
+	err := s.reload.Reload(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil: // of a plugin's own time the error tells
+		return &core.Error{Code: core.CodeUnavailable, Message: "plugins were not reloaded: it took too long, or the service stops", Err: err}
+	case err != nil:
 		return &core.Error{Code: core.CodeValidationFailed, Message: "plugins were not reloaded: " + err.Error()}
 	}
+	s.changed(c, "plugins reloaded")
 	return s.listPlugins(c)
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,6 +34,7 @@ func (s *Server) createSchedule(c *fiber.Ctx) error {
 	if err := replayed(c, err); err != nil {
 		return err
 	}
+	s.changed(c, "schedule created", "schedule_id", sc.ID)
 	c.Location("/schedules/" + sc.ID)
 	setETag(c, sc.Version)
 	return s.render(c, http.StatusCreated, sc)
@@ -73,7 +75,7 @@ func (s *Server) updateSchedule(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	version, err := ifMatch(c)
+	match, err := ifMatch(c)
 	if err != nil {
 		return err
 	}
@@ -81,12 +83,20 @@ func (s *Server) updateSchedule(c *fiber.Ctx) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
+	if err := samePath(in.ID, id); err != nil {
+		return err
+	}
 	ctx, done := s.context()
 	defer done()
+	version, err := match.version(s.scheduleVersion(ctx, id))
+	if err != nil {
+		return err
+	}
 	sc, err := s.scheduler.UpdateSchedule(ctx, id, version, in.ScheduleSpec)
 	if err != nil {
 		return err
 	}
+	s.changed(c, "schedule updated", "schedule_id", id)
 	setETag(c, sc.Version)
 	return s.render(c, http.StatusOK, sc)
 }
@@ -96,16 +106,29 @@ func (s *Server) deleteSchedule(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	version, err := ifMatch(c)
+	match, err := ifMatch(c)
 	if err != nil {
 		return err
 	}
 	ctx, done := s.context()
 	defer done()
+	version, err := match.version(s.scheduleVersion(ctx, id))
+	if err != nil {
+		return err
+	}
 	if err := s.scheduler.DeleteSchedule(ctx, id, version); err != nil {
 		return err
 	}
+	s.changed(c, "schedule deleted", "schedule_id", id)
 	return c.SendStatus(http.StatusNoContent)
+}
+
+// scheduleVersion looks a schedule's version up.
+func (s *Server) scheduleVersion(ctx context.Context, id string) func() (int64, error) {
+	return func() (int64, error) {
+		sc, err := s.scheduler.Schedule(ctx, id)
+		return sc.Version, err
+	}
 }
 
 func (s *Server) listScheduleTasks(c *fiber.Ctx) error {

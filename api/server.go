@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,13 +25,22 @@ type Config struct {
 	Reload    Reloader        // nil: plugins cannot be reloaded
 	Logger    hclog.Logger    // Defaults to none.
 	Clock     core.Clock      // Defaults to the machine's.
-	Version   string          // shown in the Server header and /health
 
+	// Host is the address that the API listens on. When it is one of this machine
+	// alone, requests must name localhost, a loopback address or it. Empty accepts
+	// every name.
+	Host string
 	// BodyLimit bounds a request body in bytes. Defaults to 1 MiB.
 	BodyLimit int
 	// RequestTimeout bounds what a request may take, a wait for an execution
 	// not counted. Defaults to 30 s.
 	RequestTimeout time.Duration
+	// ReadTimeout bounds how long a caller may take to send a request. Defaults to
+	// 30 s.
+	ReadTimeout time.Duration
+	// MaxWaits bounds the requests that wait for an execution at once; further
+	// ones are RATE_LIMITED. Defaults to 1000.
+	MaxWaits int
 }
 
 // Reloader reads the plugin configuration anew. It fails, and changes nothing,
@@ -48,35 +58,31 @@ type Server struct {
 	log       hclog.Logger
 	clock     core.Clock
 	timeout   time.Duration
+	host      string        // "" accepts every name
+	waits     chan struct{} // one token for every request that waits for an execution
+
+	patience context.Context    // ends when requests must come to an end
+	hurry    context.CancelFunc // ends patience
 }
 
 const (
 	defaultBodyLimit = 1 << 20
-	readTimeout      = 30 * time.Second // a whole request, so that a slow sender holds no connection for ever
+	defaultMaxWaits  = 1000
+	defaultTimeout   = 30 * time.Second
+	writeTimeout     = maxWait + time.Minute // longer than any request may take
 	idleTimeout      = 2 * time.Minute
 	headerLimit      = 16 << 10
 )
 
 // New makes a server. It listens to nothing yet.
 func New(cfg Config) *Server {
+	cfg = cfg.withDefaults()
 	s := &Server{
-		scheduler: cfg.Scheduler, health: cfg.Health, reload: cfg.Reload,
-		log: cfg.Logger, clock: cfg.Clock, timeout: cfg.RequestTimeout,
+		scheduler: cfg.Scheduler, health: cfg.Health, reload: cfg.Reload, log: cfg.Logger, clock: cfg.Clock,
+		timeout: cfg.RequestTimeout, host: cfg.Host, waits: make(chan struct{}, cfg.MaxWaits),
 	}
-	if s.log == nil {
-		s.log = hclog.NewNullLogger()
-	}
-	if s.clock == nil {
-		s.clock = core.SystemClock{}
-	}
-	if s.timeout == 0 {
-		s.timeout = 30 * time.Second
-	}
-	if cfg.BodyLimit == 0 {
-		cfg.BodyLimit = defaultBodyLimit
-	}
+	s.patience, s.hurry = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
-		AppName:               "NexusCore Scheduler " + cfg.Version,
 		BodyLimit:             cfg.BodyLimit,
 		DisableStartupMessage: true,
 		ErrorHandler:          s.renderError,
@@ -84,20 +90,44 @@ func New(cfg Config) *Server {
 		Immutable:             true, // Fiber otherwise reuses the strings it hands out
 		Network:               fiber.NetworkTCP,
 		ReadBufferSize:        headerLimit,
-		ReadTimeout:           readTimeout,
+		ReadTimeout:           cfg.ReadTimeout, // a whole request, so that a slow sender holds no connection for ever
 		StrictRouting:         false,
 		UnescapePath:          false,
+		WriteTimeout:          writeTimeout, // nor does a slow reader
 	})
-	s.app.Use(s.identify, s.observe, s.recoverPanic)
+	s.app.Server().Handler = knownMethods(s.app.Server().Handler, s.app.AcquireCtx, s.app.ReleaseCtx)
+	s.app.Use(s.identify, s.observe, s.recoverPanic, s.guard)
 	s.routes()
 	return s
+}
+
+func (c Config) withDefaults() Config {
+	c.BodyLimit = cmp.Or(c.BodyLimit, defaultBodyLimit)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, defaultTimeout)
+	c.ReadTimeout = cmp.Or(c.ReadTimeout, defaultTimeout)
+	c.MaxWaits = cmp.Or(c.MaxWaits, defaultMaxWaits)
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Clock == nil {
+		c.Clock = core.SystemClock{}
+	}
+	return c
 }
 
 // Serve answers requests on ln until Shutdown.
 func (s *Server) Serve(ln net.Listener) error { return s.app.Listener(ln) }
 
-// Shutdown takes no new requests and waits for the open ones until ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error { return s.app.ShutdownWithContext(ctx) }
+// Hurry ends what requests wait for: those that wait for an execution are
+// answered with 202 and its state, a reload of plugins changes nothing. Later
+// requests wait for nothing. It returns at once and is idempotent.
+func (s *Server) Hurry() { s.hurry() }
+
+// Shutdown hurries, takes no new requests and waits for the open ones until ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.hurry()
+	return s.app.ShutdownWithContext(ctx)
+}
 
 // Test answers one request without a listener.
 func (s *Server) Test(r *http.Request) (*http.Response, error) { return s.app.Test(r, -1) }
@@ -139,6 +169,14 @@ func (s *Server) observe(c *fiber.Ctx) error {
 			"status", c.Response().StatusCode(), "took", s.clock.Now().Sub(start))
 	}
 	return nil
+}
+
+// changed writes what a request has changed to the log, with the id of what was
+// made. A repeated request has changed nothing.
+func (s *Server) changed(c *fiber.Ctx, what string, facts ...any) {
+	if c.GetRespHeader(headerIdempotencyReplayed) == "" {
+		s.log.Info(what, append([]any{"request_id", requestID(c)}, facts...)...)
+	}
 }
 
 // recoverPanic turns a panic of a handler into an INTERNAL error; fasthttp

@@ -65,12 +65,17 @@ func newFixture(t testing.TB) *fixture {
 }
 
 func fixtureOn(t testing.TB, store core.Store, h api.Health) *fixture {
-	scheduler := core.NewScheduler(core.SchedulerConfig{
+	return fixtureWith(t, store, api.Config{Health: h})
+}
+
+// fixtureWith is a server over a store that is configured otherwise.
+func fixtureWith(t testing.TB, store core.Store, cfg api.Config) *fixture {
+	cfg.Scheduler = core.NewScheduler(core.SchedulerConfig{
 		Store: store, Types: catalogue{}, Signals: memory.NewSignals(), Clock: core.SystemClock{},
 		Timetable: core.Timetable{MinInterval: time.Second},
 		Defaults:  core.Defaults{Timeout: 5 * time.Minute, RetryAttempts: 3, RetryDelay: time.Minute},
 	})
-	return &fixture{t: t, store: store, server: api.New(api.Config{Scheduler: scheduler, Health: h})}
+	return &fixture{t: t, store: store, server: api.New(cfg)}
 }
 
 type object = map[string]any
@@ -106,6 +111,7 @@ func (f *fixture) do(method, path string, body any, header ...string) response {
 	}
 	resp, err := f.server.Test(req)
 	require.NoError(f.t, err)
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	require.NoError(f.t, err)
 	r := response{status: resp.StatusCode, header: resp.Header}
@@ -167,22 +173,37 @@ func TestErrorsOfTheHTTPLayerHaveTheEnvelope(t *testing.T) {
 // before it is read.
 func TestALargeBodyIsRefused(t *testing.T) {
 	f := newFixture(t)
+	f.fails(413, core.CodePayloadTooLarge, nil, f.send(f.listen(),
+		fmt.Sprintf("POST /tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{", 10<<20)))
+}
+
+// listen serves on a port of its own and returns its address.
+func (f *fixture) listen() string {
+	f.t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	require.NoError(f.t, err)
 	go func() { _ = f.server.Serve(ln) }()
-	t.Cleanup(func() { require.NoError(t, f.server.Shutdown(context.Background())) })
-	conn, err := net.Dial("tcp", ln.Addr().String())
+	f.t.Cleanup(func() { require.NoError(f.t, f.server.Shutdown(context.Background())) })
+	return ln.Addr().String()
+}
+
+// send writes bytes to a connection and reads the answer.
+func (f *fixture) send(addr, request string) response {
+	f.t.Helper()
+	t := f.t
+	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
-	_, err = fmt.Fprintf(conn, "POST /tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{", 10<<20)
+	_, err = io.WriteString(conn, request)
 	require.NoError(t, err)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	r := response{status: resp.StatusCode, header: resp.Header}
 	require.NoError(t, json.Unmarshal(raw, &r.body))
-	f.fails(413, core.CodePayloadTooLarge, nil, r)
+	return r
 }
 
 func TestTheRequestIDIsKept(t *testing.T) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -23,14 +24,14 @@ type taskRequest struct {
 	Version     jsontext.Value `json:"version"`
 }
 
-func (s *Server) taskSpec(c *fiber.Ctx) (core.TaskSpec, error) {
+func (s *Server) taskSpec(c *fiber.Ctx) (taskRequest, error) {
 	in := taskRequest{TaskSpec: s.scheduler.NewSpec()}
 	err := decode(c, &in)
-	return in.TaskSpec, err
+	return in, err
 }
 
 func (s *Server) createTask(c *fiber.Ctx) error {
-	spec, err := s.taskSpec(c)
+	in, err := s.taskSpec(c)
 	if err != nil {
 		return err
 	}
@@ -40,10 +41,11 @@ func (s *Server) createTask(c *fiber.Ctx) error {
 	}
 	ctx, done := s.context()
 	defer done()
-	t, err := s.scheduler.CreateTask(ctx, spec, key)
+	t, err := s.scheduler.CreateTask(ctx, in.TaskSpec, key)
 	if err := replayed(c, err); err != nil {
 		return err
 	}
+	s.changed(c, "task created", "task_id", t.ID)
 	c.Location("/tasks/" + t.ID)
 	setETag(c, t.Version)
 	return s.render(c, http.StatusCreated, t)
@@ -101,20 +103,28 @@ func (s *Server) updateTask(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	version, err := ifMatch(c)
+	match, err := ifMatch(c)
 	if err != nil {
 		return err
 	}
-	spec, err := s.taskSpec(c)
+	in, err := s.taskSpec(c)
+	if err == nil {
+		err = samePath(in.ID, id)
+	}
 	if err != nil {
 		return err
 	}
 	ctx, done := s.context()
 	defer done()
-	t, err := s.scheduler.UpdateTask(ctx, id, version, spec)
+	version, err := match.version(s.taskVersion(ctx, id))
 	if err != nil {
 		return err
 	}
+	t, err := s.scheduler.UpdateTask(ctx, id, version, in.TaskSpec)
+	if err != nil {
+		return err
+	}
+	s.changed(c, "task updated", "task_id", id)
 	setETag(c, t.Version)
 	return s.render(c, http.StatusOK, t)
 }
@@ -124,16 +134,29 @@ func (s *Server) deleteTask(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	version, err := ifMatch(c)
+	match, err := ifMatch(c)
 	if err != nil {
 		return err
 	}
 	ctx, done := s.context()
 	defer done()
+	version, err := match.version(s.taskVersion(ctx, id))
+	if err != nil {
+		return err
+	}
 	if err := s.scheduler.DeleteTask(ctx, id, version); err != nil {
 		return err
 	}
+	s.changed(c, "task deleted", "task_id", id)
 	return c.SendStatus(http.StatusNoContent)
+}
+
+// taskVersion looks a task's version up.
+func (s *Server) taskVersion(ctx context.Context, id string) func() (int64, error) {
+	return func() (int64, error) {
+		t, err := s.scheduler.Task(ctx, id)
+		return t.Version, err
+	}
 }
 
 func (s *Server) cancelTask(c *fiber.Ctx) error {
@@ -147,6 +170,7 @@ func (s *Server) cancelTask(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	s.changed(c, "task cancelled", "task_id", id, "executions", len(report.Cancelled)+len(report.Running), "disabled", report.Disabled)
 	return s.render(c, http.StatusOK, cancelled(report))
 }
 

@@ -45,6 +45,17 @@ func (s *Scheduler) NewSpec() TaskSpec {
 // for the same content it returns the task made then and ErrReplayed. Errors:
 // VALIDATION_FAILED, INVALID_SCHEDULE, PLUGIN_UNAVAILABLE.
 func (s *Scheduler) CreateTask(ctx context.Context, spec TaskSpec, key *Idempotency) (Task, error) {
+	if t, done, err := replay(ctx, s, key, s.store.Task); done || err != nil {
+		return t, err
+	}
+	t, err := onBasis(func() (Task, error) { return s.createTask(ctx, spec, key) })
+	if err == nil {
+		s.signals.Send(ctx, Signal{Kind: SignalPlan})
+	}
+	return t, err
+}
+
+func (s *Scheduler) createTask(ctx context.Context, spec TaskSpec, key *Idempotency) (Task, error) {
 	now := s.clock.Now()
 	t, set, err := s.prepare(ctx, NewTask(spec, now))
 	if err != nil {
@@ -53,11 +64,8 @@ func (s *Scheduler) CreateTask(ctx context.Context, spec TaskSpec, key *Idempote
 	if t, err = s.timetable.Arm(t, set, now); err != nil {
 		return Task{}, err
 	}
-	t, err = s.store.CreateTask(ctx, t, key)
-	if err == nil {
-		s.signals.Send(ctx, Signal{Kind: SignalPlan})
-	}
-	return t, err
+	t.Basis = &Basis{Calendars: set}
+	return s.store.CreateTask(ctx, t, key)
 }
 
 // prepare completes a task's spec (shared timing, defaults, interval anchor),
@@ -91,7 +99,7 @@ func (s *Scheduler) prepare(ctx context.Context, t Task) (Task, CalendarSet, err
 // calendarsOf reads the calendars that a timing names.
 func (s *Scheduler) calendarsOf(ctx context.Context, t Timing) (CalendarSet, error) {
 	if len(t.Calendars) == 0 {
-		return nil, nil
+		return CalendarSet{}, nil
 	}
 	return s.store.CalendarSet(ctx, t.Calendars)
 }
@@ -130,6 +138,14 @@ func (s *Scheduler) Tasks(ctx context.Context, f TaskFilter, p Page) ([]Task, er
 // or AnyVersion. A task whose timing did not change keeps its next occurrence.
 // Errors: NOT_FOUND, PRECONDITION_FAILED and those of CreateTask.
 func (s *Scheduler) UpdateTask(ctx context.Context, id string, version int64, spec TaskSpec) (Task, error) {
+	t, err := onBasis(func() (Task, error) { return s.updateTask(ctx, id, version, spec) })
+	if err == nil {
+		s.signals.Send(ctx, Signal{Kind: SignalPlan})
+	}
+	return t, err
+}
+
+func (s *Scheduler) updateTask(ctx context.Context, id string, version int64, spec TaskSpec) (Task, error) {
 	old, err := s.store.Task(ctx, id)
 	if err != nil {
 		return Task{}, err
@@ -140,18 +156,14 @@ func (s *Scheduler) UpdateTask(ctx context.Context, id string, version int64, sp
 	if err != nil {
 		return Task{}, err
 	}
-	t, err := s.store.UpdateTask(ctx, id, version, func(now time.Time, t Task) (Task, error) {
+	return s.store.UpdateTask(ctx, id, version, func(now time.Time, t Task) (Task, error) {
 		retimed := !reflect.DeepEqual(t.Timing, next.Timing) || t.Enabled != next.Enabled
-		t.TaskSpec = next.TaskSpec
+		t.TaskSpec, t.Basis = next.TaskSpec, &Basis{Calendars: set}
 		if !retimed {
 			return t, nil
 		}
 		return s.timetable.Arm(t, set, now)
 	})
-	if err == nil {
-		s.signals.Send(ctx, Signal{Kind: SignalPlan})
-	}
-	return t, err
 }
 
 // DeleteTask removes a task; its waiting executions end as cancelled and its

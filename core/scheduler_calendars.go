@@ -9,6 +9,9 @@ import (
 // CreateCalendar validates and stores a calendar. Errors: VALIDATION_FAILED,
 // CONFLICT when the name is taken.
 func (s *Scheduler) CreateCalendar(ctx context.Context, spec CalendarSpec, key *Idempotency) (Calendar, error) {
+	if c, done, err := replay(ctx, s, key, s.store.CalendarByID); done || err != nil {
+		return c, err
+	}
 	c := NewCalendar(spec, s.clock.Now())
 	if err := c.Validate(); err != nil {
 		return Calendar{}, err

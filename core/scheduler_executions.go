@@ -9,6 +9,9 @@ import (
 // the overlap policy forbids it, PLUGIN_UNAVAILABLE, and ErrReplayed together
 // with the earlier execution for a known idempotency key.
 func (s *Scheduler) Execute(ctx context.Context, taskID string, key *Idempotency) (Execution, error) {
+	if e, done, err := replay(ctx, s, key, s.store.Execution); done || err != nil {
+		return e, err
+	}
 	t, err := s.store.Task(ctx, taskID)
 	if err != nil {
 		return Execution{}, err
@@ -24,6 +27,9 @@ func (s *Scheduler) Execute(ctx context.Context, taskID string, key *Idempotency
 // an earlier retry of it has not ended, that one is returned with ErrReplayed.
 // Errors: NOT_FOUND, CONFLICT, TASK_LOCKED, PLUGIN_UNAVAILABLE.
 func (s *Scheduler) Retry(ctx context.Context, executionID string, key *Idempotency) (Execution, error) {
+	if e, done, err := replay(ctx, s, key, s.store.Execution); done || err != nil {
+		return e, err
+	}
 	old, err := s.store.Execution(ctx, executionID)
 	if err != nil {
 		return Execution{}, err

@@ -10,6 +10,9 @@ import (
 
 // CreateSchedule validates and stores a shared schedule.
 func (s *Scheduler) CreateSchedule(ctx context.Context, spec ScheduleSpec, key *Idempotency) (Schedule, error) {
+	if sc, done, err := replay(ctx, s, key, s.store.Schedule); done || err != nil {
+		return sc, err
+	}
 	now := s.clock.Now()
 	sc := NewSchedule(spec, now)
 	sc, _, err := s.prepareSchedule(ctx, sc)

@@ -23,6 +23,7 @@ type Store interface {
 	ExecutionStore
 	QueueStore
 	WorkStore
+	RequestStore
 	MaintenanceStore
 }
 
@@ -46,7 +47,16 @@ type Idempotency struct {
 	Fingerprint string // digest of the request's content
 }
 
-// TaskStore keeps tasks.
+// RequestStore remembers which requests were carried out.
+type RequestStore interface {
+	// MadeBefore returns the id of what a request with this key made, "" when
+	// there was none. It fails with ErrIdempotencyReuse when the key was used for
+	// another content.
+	MadeBefore(ctx context.Context, key Idempotency) (id string, err error)
+}
+
+// TaskStore keeps tasks. Writing a task whose Basis is no longer so fails with
+// ErrBasisChanged.
 type TaskStore interface {
 	// CreateTask stores a new task; VALIDATION_FAILED when it depends on an
 	// unknown one. With an idempotency key that was used for
@@ -91,6 +101,8 @@ type CalendarStore interface {
 	CreateCalendar(ctx context.Context, c Calendar, key *Idempotency) (Calendar, error)
 	// Calendar returns a calendar by its name, or NOT_FOUND.
 	Calendar(ctx context.Context, name string) (Calendar, error)
+	// CalendarByID is Calendar by id.
+	CalendarByID(ctx context.Context, id string) (Calendar, error)
 	// UpdateCalendar is UpdateTask for calendars; retime is applied to every
 	// task that names it, in the same step, with all calendars of the task. The
 	// name does not change.

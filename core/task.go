@@ -34,7 +34,8 @@ type Task struct {
 	UpdatedAt   time.Time `json:"updatedAt"`
 	Version     int64     `json:"version"` // grows with every change by a user
 
-	Plan PlanState `json:"-"`
+	Plan  PlanState `json:"-"`
+	Basis *Basis    `json:"-"` // only on the way to the store
 }
 
 // PlanState is the planner's memory of a task.

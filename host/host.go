@@ -116,7 +116,7 @@ func (h *Host) Load(ctx context.Context) error {
 	}
 	next := h.build(ctx, f)
 	if err := ctx.Err(); err != nil {
-		next.close(context.WithoutCancel(ctx), h.cfg.Logger)
+		_ = next.close(context.WithoutCancel(ctx), h.cfg.Logger)
 		return fmt.Errorf("load plugins: %w", err)
 	}
 	h.swap(next)
@@ -142,7 +142,7 @@ func (h *Host) Reload(ctx context.Context) error {
 	}
 	next := h.build(ctx, f)
 	if err := errors.Join(ctx.Err(), next.worseThan(h.current.Load())); err != nil {
-		next.close(context.WithoutCancel(ctx), h.cfg.Logger)
+		_ = next.close(context.WithoutCancel(ctx), h.cfg.Logger)
 		return fmt.Errorf("reload plugins: nothing was changed: %w", err)
 	}
 	h.problem = nil

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
@@ -59,7 +60,7 @@ func NewHTTPNotifier(cfg HTTPNotifierConfig) (*HTTPNotifier, error) {
 			Transport:     &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		now: time.Now,
+		now: core.SystemClock{}.Now,
 	}, nil
 }
 
@@ -80,7 +81,7 @@ func (h *HTTPNotifier) Notify(ctx context.Context, n Notification) (Receipt, err
 	if err != nil {
 		return Receipt{}, unreachable(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxNotifierAnswer))
 	if err := h.refusal(resp); err != nil {
 		return Receipt{}, err

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/nexuscore/scheduler/core"
 )
 
 const maxArtifact = 256 << 20 // bytes of a plugin's file, whatever its runtime allows
@@ -31,7 +33,8 @@ func (h *Host) slot(ctx context.Context, e entry) *slot {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.LoadTimeout)
 	defer cancel()
 
-	start := time.Now()
+	clock := core.SystemClock{}
+	start := clock.Now()
 	s := &slot{entry: e, problem: e.problem, free: make(chan struct{}, e.limits.Concurrency)}
 	if s.problem == nil {
 		s.problem = h.load(ctx, s)
@@ -42,7 +45,7 @@ func (h *Host) slot(ctx context.Context, e entry) *slot {
 		logger.Error("plugin is not loaded", "error", s.problem)
 		return s
 	}
-	s.loadedAt = time.Now()
+	s.loadedAt = clock.Now()
 	logger.Info("plugin loaded", "plugin", s.manifest.id(), "sha256", s.digest, "took", s.loadedAt.Sub(start).Round(time.Millisecond))
 	return s
 }

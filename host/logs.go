@@ -33,7 +33,7 @@ type logbook struct {
 }
 
 func newLogbook(room Size, logger hclog.Logger) *logbook {
-	return &logbook{logger: logger, now: time.Now, room: room, partial: map[Stream][]byte{}}
+	return &logbook{logger: logger, now: core.SystemClock{}.Now, room: room, partial: map[Stream][]byte{}}
 }
 
 // line adds one line that the plugin logged. fields is its fields as JSON.

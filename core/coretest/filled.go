@@ -112,6 +112,9 @@ func zeroIn(v reflect.Value, path string) string {
 			return ""
 		}
 		for i := range v.NumField() {
+			if v.Type().Field(i).Type == reflect.TypeFor[*core.Basis]() {
+				continue // it is looked at and not kept
+			}
 			if p := zeroIn(v.Field(i), path+"."+v.Type().Field(i).Name); p != "" {
 				return p
 			}

@@ -18,6 +18,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("TaskLists", s.taskLists)
 	t.Run("Schedules", s.schedules)
 	t.Run("Calendars", s.calendars)
+	t.Run("Basis", s.basis)
 	t.Run("Idempotency", s.idempotency)
 	t.Run("Plan", s.plan)
 	t.Run("PlanConcurrently", s.planConcurrently)

@@ -16,6 +16,7 @@ func (s storeSuite) idempotency(t *testing.T) {
 		s.run(t, kind.name+": concurrent requests with one key make one thing", kind.concurrently)
 	}
 	s.run(t, "the key of a deleted task makes a new one", keyOfDeleted)
+	s.run(t, "what a key made is known", keyKnown)
 	s.run(t, "a failed request does not use up its key", keyOfFailed)
 }
 
@@ -120,4 +121,18 @@ func keyOfFailed(f *fixture) {
 	again, _, err := f.CreateExecution(f.Context(), Execution(task), key)
 	require.ErrorIs(f, err, core.ErrReplayed)
 	require.Equal(f, e.ID, again.ID)
+}
+
+func keyKnown(f *fixture) {
+	key := core.Idempotency{Key: "k", Fingerprint: "1"}
+	id, err := f.MadeBefore(f.Context(), key)
+	require.NoError(f, err)
+	require.Empty(f, id)
+	task, err := f.CreateTask(f.Context(), Task(), &key)
+	require.NoError(f, err)
+	id, err = f.MadeBefore(f.Context(), key)
+	require.NoError(f, err)
+	require.Equal(f, task.ID, id)
+	_, err = f.MadeBefore(f.Context(), core.Idempotency{Key: "k", Fingerprint: "2"})
+	require.ErrorIs(f, err, core.ErrIdempotencyReuse)
 }

@@ -39,7 +39,9 @@ type App struct {
 	api      *api.Server
 	listener net.Listener
 	probe    *http.Client // for health checks of other services
+	stopTime time.Duration
 	ready    atomic.Bool
+	faults   *faults
 
 	mu       sync.Mutex
 	started  bool
@@ -48,33 +50,36 @@ type App struct {
 	serving  chan error
 }
 
-type cleanup struct {
-	name string
-	run  func(ctx context.Context) error
-}
-
 // DatabaseName is the database file's name in DATA_DIR.
 const DatabaseName = "scheduler.db"
 
-// closeTime bounds each step of the clean-up after the drain.
-const closeTime = 5 * time.Second
+// The end of the service. Running work has the grace period that Stop is given;
+// stopTime bounds everything after it together, closeTime each step of that.
+// cancelGrace is the part of it that plugins have which were told to end.
+const (
+	stopTime    = 10 * time.Second
+	closeTime   = 5 * time.Second
+	cancelGrace = 3 * time.Second
+)
 
 // New builds the service in the order of its dependencies and listens; it does
 // no work yet. What it has built is taken down again when a step fails.
 func New(ctx context.Context, cfg config.Config, log hclog.Logger, version string) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log, version: version, serving: make(chan error, 1), probe: &http.Client{
+	clock := core.SystemClock{}
+	a := &App{cfg: cfg, log: log, version: version, faults: newFaults(clock), stopTime: stopTime, serving: make(chan error, 1), probe: &http.Client{
 		Transport:     &http.Transport{Proxy: nil, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	defer func() {
 		if err != nil {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+			defer cancel()
 			a.cleanUp(ctx)
 		}
 	}()
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("create DATA_DIR: %w", err)
 	}
-	clock := core.SystemClock{}
 	if a.store, err = sqlstore.OpenSQLite(ctx, sqlstore.SQLiteConfig{
 		Path: filepath.Join(cfg.DataDir, DatabaseName), Clock: clock, Logger: log.Named("store"),
 	}); err != nil {
@@ -98,15 +103,15 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	})
 	if a.engine, err = engine.New(engine.Config{
 		Store: a.store, Queue: a.queue, Locker: memory.NewLocker(clock), Limiter: memory.NewLimiter(clock),
-		Invoker: a.host, Signals: signals, Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
+		Invoker: a.host, Signals: signals, Observer: a.faults, Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
 		Owner: cfg.NodeID, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
-		Maintenance: cfg.MaintenanceInterval,
-		Retention:   core.Retention{History: cfg.HistoryRetention, IdempotencyKeys: 24 * time.Hour},
+		Maintenance: cfg.MaintenanceInterval, CancelGrace: cancelGrace,
+		Retention: core.Retention{History: cfg.HistoryRetention, IdempotencyKeys: 24 * time.Hour},
 	}); err != nil {
 		return nil, err
 	}
 	a.api = api.New(api.Config{
-		Scheduler: scheduler, Health: a, Reload: a.host, Logger: log.Named("api"), Clock: clock, Version: version,
+		Scheduler: scheduler, Health: a, Reload: a.host, Logger: log.Named("api"), Clock: clock, Host: cfg.Host,
 	})
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Address()); err != nil {
 		return nil, listenError(cfg, err)
@@ -128,7 +133,7 @@ func newHost(cfg config.Config, log hclog.Logger) (*host.Host, error) {
 		}
 	}
 	return host.New(host.Config{
-		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, Environ: os.LookupEnv,
+		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
 		Runtimes: map[string]host.Runtime{"wasm": runtime},
 	}), nil
 }
@@ -195,48 +200,6 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 
 // Failed delivers the error with which the API stopped answering by itself.
 func (a *App) Failed() <-chan error { return a.serving }
-
-// Stop drains the service: it is not ready any more, takes no new work, lets
-// running executions go on until ctx ends, hands the rest back, and closes
-// everything in reverse order. Requests are answered until the work has ended,
-// so that callers who wait for an execution hear of it.
-func (a *App) Stop(ctx context.Context) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stopped {
-		return
-	}
-	a.stopped = true
-	a.ready.Store(false)
-	if a.started {
-		a.engine.Stop(ctx)
-		a.shutdownAPI(ctx)
-	}
-	a.cleanUp(ctx)
-}
-
-func (a *App) shutdownAPI(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
-	defer cancel()
-	if err := a.api.Shutdown(ctx); err != nil {
-		a.log.Warn("requests were cut off", "error", err)
-	}
-}
-
-func (a *App) onStop(name string, run func(context.Context) error) {
-	a.cleanups = append(a.cleanups, cleanup{name, run})
-}
-
-func (a *App) cleanUp(ctx context.Context) {
-	for i := len(a.cleanups) - 1; i >= 0; i-- {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
-		if err := a.cleanups[i].run(ctx); err != nil {
-			a.log.Warn("close", "part", a.cleanups[i].name, "error", err)
-		}
-		cancel()
-	}
-	a.cleanups = nil
-}
 
 func ignoreClosed(err error) error {
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {

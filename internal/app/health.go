@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nexuscore/scheduler/api"
+	"github.com/nexuscore/scheduler/core"
 )
 
 // checkTime bounds the look at one part.
@@ -22,7 +23,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if err := a.store.Ping(ctx); err != nil {
 		return errors.New("the database does not answer")
 	}
-	return nil
+	return a.faults.Problem()
 }
 
 // Check looks at every part. Without the database nothing works; everything
@@ -47,13 +48,22 @@ func (a *App) Check(ctx context.Context) api.HealthReport {
 }
 
 func (a *App) checkStore(ctx context.Context) api.HealthCheck {
-	return timed(ctx, "sqlite", func(ctx context.Context) (map[string]any, error) {
+	c := timed(ctx, "sqlite", func(ctx context.Context) (map[string]any, error) {
 		stats, err := a.store.Stats(ctx)
 		if err != nil {
 			return nil, errors.New("does not answer")
 		}
 		return map[string]any{"tasks": stats.Tasks, "executions": stats.Waiting}, nil
 	})
+	a.degradeByFaults(&c)
+	return c
+}
+
+// degradeByFaults adds to a check that was fine what the engine's faults say.
+func (a *App) degradeByFaults(c *api.HealthCheck) {
+	if err := a.faults.Problem(); err != nil && c.Status == api.HealthOK {
+		c.Status, c.Error = api.HealthDegraded, err.Error()
+	}
 }
 
 func (a *App) checkQueue(ctx context.Context) api.HealthCheck {
@@ -84,6 +94,7 @@ func (a *App) checkExecutor(context.Context) api.HealthCheck {
 		c.Status, c.Error = api.HealthDegraded, "plugins are not loaded; GET /plugins says why"
 		c.Details["notLoaded"] = failed
 	}
+	a.degradeByFaults(&c)
 	return c
 }
 
@@ -115,9 +126,10 @@ func (a *App) checkServices(ctx context.Context) api.HealthCheck {
 func timed(ctx context.Context, adapter string, look func(context.Context) (map[string]any, error)) api.HealthCheck {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	start := time.Now()
+	clock := core.SystemClock{}
+	start := clock.Now()
 	details, err := look(ctx)
-	ms := float64(time.Since(start).Microseconds()) / 1000
+	ms := float64(clock.Now().Sub(start).Microseconds()) / 1000
 	c := api.HealthCheck{Status: api.HealthOK, Adapter: adapter, LatencyMs: &ms, Details: details}
 	if err != nil {
 		c.Status, c.Error = api.HealthDown, err.Error()

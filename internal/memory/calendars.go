@@ -186,3 +186,16 @@ func (s *Store) Calendars(ctx context.Context, p core.Page) ([]core.Calendar, er
 	}
 	return page, nil
 }
+
+// CalendarByID returns a calendar or NOT_FOUND.
+func (s *Store) CalendarByID(ctx context.Context, id string) (core.Calendar, error) {
+	if _, err := s.begin(ctx, "read calendar"); err != nil {
+		return core.Calendar{}, err
+	}
+	defer s.end()
+	name, ok := s.calendars.byID[id]
+	if !ok {
+		return core.Calendar{}, notFound("calendar", id)
+	}
+	return s.calendars.get(name, core.AnyVersion)
+}

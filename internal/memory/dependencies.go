@@ -164,3 +164,21 @@ func (s *Store) untilNextJudging(now time.Time) time.Duration {
 	}
 	return wait
 }
+
+// checkReferences looks whether what a task was computed from is still so, and
+// whether what it depends on is there.
+func (s *Store) checkReferences(t *core.Task) error {
+	var shared *core.Schedule
+	if t.ScheduleID != nil && t.Basis != nil {
+		row, ok := s.schedules.rows[*t.ScheduleID]
+		if !ok {
+			return core.ErrBasisChanged
+		}
+		shared = row
+	}
+	if err := t.CheckBasis(shared, s.calendars.set(t.Calendars)); err != nil {
+		return err
+	}
+	t.Basis = nil
+	return s.checkDependencies(*t)
+}

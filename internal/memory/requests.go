@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -61,4 +62,13 @@ func (r *requestTable) prune(bound time.Time, limit int) int {
 		delete(r.rows, key)
 	}
 	return n
+}
+
+// MadeBefore returns the id of what a request with this key made, "" for none.
+func (s *Store) MadeBefore(ctx context.Context, key core.Idempotency) (string, error) {
+	if _, err := s.begin(ctx, "look up request"); err != nil {
+		return "", err
+	}
+	defer s.end()
+	return s.requests.made(&key)
 }

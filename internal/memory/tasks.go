@@ -26,7 +26,7 @@ func (s *Store) CreateTask(ctx context.Context, t core.Task, key *core.Idempoten
 	if _, ok := s.tasks.rows[t.ID]; ok {
 		return core.Task{}, core.Errorf(core.CodeConflict, "task %s exists", t.ID)
 	}
-	if err := s.checkDependencies(t); err != nil {
+	if err := s.checkReferences(&t); err != nil {
 		return core.Task{}, err
 	}
 	s.tasks.put(cloneTask(t))
@@ -60,7 +60,7 @@ func (s *Store) UpdateTask(ctx context.Context, id string, version int64, change
 		return core.Task{}, err
 	}
 	t = successor(old, t, now)
-	if err := s.checkDependencies(t); err != nil {
+	if err := s.checkReferences(&t); err != nil {
 		return core.Task{}, err
 	}
 	s.tasks.put(cloneTask(t))

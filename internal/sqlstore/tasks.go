@@ -19,6 +19,10 @@ func (s *Store) CreateTask(ctx context.Context, t core.Task, key *core.Idempoten
 		if made, replayed, err = replay(ctx, c, key, c.task); err != nil || replayed {
 			return err
 		}
+		if err := c.checkBasis(ctx, t); err != nil {
+			return err
+		}
+		t.Basis = nil
 		made = t
 		if err := c.insertTask(ctx, t); err != nil {
 			return err
@@ -60,6 +64,10 @@ func (s *Store) UpdateTask(ctx context.Context, id string, version int64,
 		if err != nil {
 			return verbatim{err}
 		}
+		if err := c.checkBasis(ctx, next); err != nil {
+			return err
+		}
+		next.Basis = nil
 		changed = successor(t, next, c.now)
 		if err := c.updateTasks(ctx, []core.Task{changed}); err != nil || slices.Equal(t.DependsOn, changed.DependsOn) {
 			return err

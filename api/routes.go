@@ -18,6 +18,7 @@ func (s *Server) routes() {
 	a.Post("/tasks/:id/resume", s.resumeTask)
 	a.Post("/tasks/:id/backfill", s.backfillTask)
 	a.Get("/tasks/:id/upcoming", s.listUpcoming)
+	a.Get("/tasks/:id/explain", s.explainTask)
 
 	a.Post("/schedules", s.createSchedule)
 	a.Get("/schedules", s.listSchedules)

@@ -108,6 +108,9 @@ func (f *fixture) do(method, path string, body any, header ...string) response {
 			continue
 		}
 		req.Header.Set(header[i], header[i+1])
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+		}
 	}
 	resp, err := f.server.Test(req)
 	require.NoError(f.t, err)

@@ -219,6 +219,9 @@ type QueueStore interface {
 	// once, by type; 0 is no limit. It is called before the engine starts and may
 	// be asked at any time.
 	LimitTypes(limit func(taskType string) int)
+	// Occupancy counts who is queued or runs with a concurrency key ("" is none)
+	// and of a type.
+	Occupancy(ctx context.Context, key, taskType string) (Occupancy, error)
 	// Ready lists up to limit executions that may be handed to the queue now:
 	// due, not queued yet, waiting for no dependency, and not behind another queued or running execution of
 	// their exclusive task, a full concurrency key or a full type. In the order of

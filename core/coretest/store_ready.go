@@ -18,6 +18,7 @@ func (s storeSuite) ready(t *testing.T) {
 	s.run(t, "an exclusive task has one ready execution, and none while one is queued or runs", readyExclusive)
 	s.run(t, "executions of a task that allows overlaps are ready together", readyAllow)
 	s.run(t, "a full concurrency key holds back", readyKey)
+	s.run(t, "who holds the slots is counted", readyOccupancy)
 	s.run(t, "a full type holds back, and lets go", readyType)
 	s.run(t, "what a gate holds back does not keep the dispatcher awake", readyGateWait)
 }
@@ -180,4 +181,19 @@ func readyType(f *fixture) {
 	f.settle(running, succeed)
 	require.Equal(f, []string{c.ID, free.ID}, f.readyIDs())
 	f.start(c)
+}
+
+func readyOccupancy(f *fixture) {
+	f.LimitTypes(func(string) int { return 7 })
+	shared := Slots("k", 3)
+	f.mark(f.put(f.putTask(shared)))
+	f.start(f.put(f.putTask(shared)))
+	f.put(f.putTask(shared))
+	f.putRunning()
+	o, err := f.Occupancy(f.Context(), "k", "test")
+	require.NoError(f, err)
+	require.Equal(f, core.Occupancy{Key: 2, Type: 3, TypeLimit: 7}, o)
+	o, err = f.Occupancy(f.Context(), "", "other")
+	require.NoError(f, err)
+	require.Equal(f, core.Occupancy{TypeLimit: 7}, o)
 }

@@ -94,6 +94,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		return nil, err
 	}
 	a.onStop("plugins", a.host.Close)
+	a.store.LimitTypes(a.host.Concurrency)
 
 	signals := memory.NewSignals()
 	timetable := core.Timetable{MinInterval: cfg.MinInterval}

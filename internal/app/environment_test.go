@@ -45,6 +45,30 @@ func TestTheDefaultTimeoutEndsWork(t *testing.T) {
 	require.Len(t, failure["details"].(object)["execution"].(object)["attempts"], 2)
 }
 
+func TestTheDefaultTimeoutReachesThePlugins(t *testing.T) {
+	for value, shown := range map[string]string{"": "5m0s", "1500": "1.5s"} {
+		s := withPlugins(t, "DEFAULT_TIMEOUT="+value).start(t)
+		limits := s.call(200, "GET", "/plugins/quick", nil)["limits"].(object)
+		require.Equal(t, shown, limits["timeout"])
+		require.Equal(t, "1m0s", s.call(200, "GET", "/plugins/spin", nil)["limits"].(object)["timeout"], "the plugin's own word counts")
+	}
+}
+
+func TestOnlyTheNamesOfThisMachineAreAnswered(t *testing.T) {
+	s := newEnv(t).start(t)
+	status := func(host string) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+"/tasks", nil)
+		require.NoError(t, err)
+		req.Host = host
+		resp, err := client.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	require.Equal(t, http.StatusOK, status("localhost:3006"))
+	require.Equal(t, http.StatusForbidden, status("evil.example"))
+}
+
 func TestMaxConcurrentTasks(t *testing.T) {
 	for value, slots := range map[string]int{"1": 1, "2": 2} {
 		t.Run(value, func(t *testing.T) {

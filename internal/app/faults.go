@@ -2,6 +2,8 @@ package app
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,9 +14,13 @@ const (
 	// faultTime is how long a part may fail before the service is not ready: a
 	// busy database is no reason to send requests elsewhere.
 	faultTime = 5 * time.Second
-	// healTime is how long a part must be silent to count as well again. The
-	// engine repeats a failed step after 7.5 s at the latest.
-	healTime = 10 * time.Second
+	// faultCount is how often it must have failed then: two hiccups with good
+	// steps between them are none.
+	faultCount = 3
+	// healTime is how long a part must be silent to count as well again, if
+	// nothing that it wrote proves it sooner. The engine repeats a failed step
+	// after 7.5 s at the latest, and the step may wait for the database.
+	healTime = 15 * time.Second
 )
 
 // watched are the parts of the engine whose failing means that nothing gets
@@ -30,14 +36,17 @@ var watched = map[string][]core.EventKind{
 type faults struct {
 	clock core.Clock
 
-	mu    sync.Mutex
-	since map[string]time.Time // first fault of a row, by part
-	last  map[string]time.Time
+	mu   sync.Mutex
+	rows map[string]row // by part
 }
 
-func newFaults(clock core.Clock) *faults {
-	return &faults{clock: clock, since: map[string]time.Time{}, last: map[string]time.Time{}}
+// row is a row of faults without a success between them.
+type row struct {
+	first, last time.Time
+	count       int
 }
+
+func newFaults(clock core.Clock) *faults { return &faults{clock: clock, rows: map[string]row{}} }
 
 // Observe implements core.Observer.
 func (f *faults) Observe(e core.Event) {
@@ -51,18 +60,20 @@ func (f *faults) Observe(e core.Event) {
 		return
 	}
 	now := f.clock.Now()
-	if last, ok := f.last[e.Part]; !ok || now.Sub(last) > healTime {
-		f.since[e.Part] = now
+	r, ok := f.rows[e.Part]
+	if !ok || now.Sub(r.last) > healTime {
+		r = row{first: now}
 	}
-	f.last[e.Part] = now
+	r.last = now
+	r.count++
+	f.rows[e.Part] = r
 }
 
+// succeeded ends the rows of the parts that an event proves to be well.
 func (f *faults) succeeded(kind core.EventKind) {
-	for part, kinds := range watched {
-		for _, k := range kinds {
-			if k == kind {
-				delete(f.last, part)
-			}
+	for part, proofs := range watched {
+		if slices.Contains(proofs, kind) {
+			delete(f.rows, part)
 		}
 	}
 }
@@ -73,9 +84,9 @@ func (f *faults) Problem() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.clock.Now()
-	for _, part := range []string{"planner", "completer"} {
-		last, ok := f.last[part]
-		if took := now.Sub(f.since[part]); ok && now.Sub(last) <= healTime && took > faultTime {
+	for _, part := range slices.Sorted(maps.Keys(f.rows)) {
+		r := f.rows[part]
+		if took := now.Sub(r.first); took > faultTime && r.count >= faultCount && now.Sub(r.last) <= healTime {
 			return fmt.Errorf("the database does not take what the %s writes, for %s now; see to the free space and the permissions of DATA_DIR, the log has the cause",
 				part, took.Round(time.Second))
 		}

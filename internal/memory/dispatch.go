@@ -175,3 +175,16 @@ func (s *Store) LimitTypes(limit func(taskType string) int) {
 	defer s.mu.Unlock()
 	s.typeLimit = limit
 }
+
+// Occupancy counts who is queued or runs with a key and of a type.
+func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occupancy, error) {
+	if _, err := s.begin(ctx, "count slots"); err != nil {
+		return core.Occupancy{}, err
+	}
+	defer s.end()
+
+	byKey, byType := s.executions.byKey[key], s.executions.byType[taskType]
+	return core.Occupancy{
+		Key: byKey.queued + byKey.running, Type: byType.queued + byType.running, TypeLimit: s.typeLimit(taskType),
+	}, nil
+}

@@ -1,6 +1,10 @@
 package sqlstore
 
-import "context"
+import (
+	"context"
+
+	"github.com/nexuscore/scheduler/core"
+)
 
 // gateRow is what decides whether an execution may start beside others.
 type gateRow struct {
@@ -74,4 +78,15 @@ func (g gates) take(e gateRow) {
 	if e.ConcurrencyKey != nil {
 		g.keys[*e.ConcurrencyKey]++
 	}
+}
+
+// Occupancy implements core.QueueStore.
+func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occupancy, error) {
+	o := core.Occupancy{TypeLimit: s.typeLimit()(taskType)}
+	err := s.snapshot(ctx, "count slots", func(ctx context.Context, c conn) error {
+		g, err := c.gates(ctx, false)
+		o.Key, o.Type = g.keys[key], g.types[taskType]
+		return err
+	})
+	return o, err
 }

@@ -18,7 +18,7 @@ run: build ## build, then serve on 127.0.0.1:3006 with data under ./data
 bin/scheduler: $(GO_SOURCES) $(wildcard migrations/*/*.sql) api/openapi.yaml
 	go build -trimpath -o $@ ./cmd/scheduler
 
-bin/plugins/%.wasm: $(shell find sdk plugins -name "*.go") go.mod go.sum
+bin/plugins/%.wasm: $(shell find sdk plugins -type f) go.mod go.sum
 	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags='-s -w' -buildmode=c-shared -o $@ ./plugins/$*
 
 test: build ## run every test, with the race detector, in random order

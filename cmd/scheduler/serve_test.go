@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/internal/config"
 )
 
 func TestServeTakesNoArguments(t *testing.T) {
@@ -93,6 +95,17 @@ func TestTheLogHasTheFormatAndLevelAskedFor(t *testing.T) {
 			require.Contains(t, s.err.String(), tc.has)
 			require.NotContains(t, s.err.String(), tc.hasNot)
 		})
+	}
+}
+
+// TestTheLogHoldsNoSecrets: what is configured with a password is logged without.
+func TestTheLogHoldsNoSecrets(t *testing.T) {
+	for _, format := range []string{"json", "text"} {
+		var out buffer
+		log := newLogger(config.Config{LogLevel: "debug", LogFormat: format}, &out)
+		log.Named("store").Info("dial postgres://user:hunter2@db", "Authorization", "hunter2", "fields", map[string]any{"api_key": "hunter2"})
+		require.Contains(t, out.String(), "***@db")
+		require.NotContains(t, out.String(), "hunter2")
 	}
 }
 

@@ -67,7 +67,7 @@ const mostTimes = 6
 func (c *Cron) describeTime() (text string, often bool) {
 	seconds, minutes, hours := members(c.seconds), members(c.minutes), members(uint64(c.hours))
 	if len(seconds)*len(minutes)*len(hours) <= mostTimes {
-		return "At " + listWords(timesOfDay(hours, minutes, seconds), "and"), false
+		return "At " + listWords(timesOfDay(hours, minutes, seconds)), false
 	}
 	onHour := len(seconds) == 1 && seconds[0] == 0
 	switch {
@@ -117,7 +117,7 @@ func hoursClause(hours []int) string {
 	for i, h := range hours {
 		words[i] = two(h)
 	}
-	return "in the hours " + listWords(words, "and")
+	return "in the hours " + listWords(words)
 }
 
 // describeSet describes the members of a field that repeats, such as the minutes
@@ -136,7 +136,7 @@ func describeSet(set []int, size int, unit, per string) string {
 	if len(set) > 1 {
 		unit += "s"
 	}
-	return "At " + unit + " " + listWords(words, "and") + " of " + per
+	return "At " + unit + " " + listWords(words) + " of " + per
 }
 
 // stepOf reports whether a set is all multiples of one step that divides size,

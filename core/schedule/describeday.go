@@ -64,7 +64,7 @@ func dateWords(f field) string {
 			words = append(words, rangeWords(it, func(n int) string { return "the " + ordinal(n) })...)
 		}
 	}
-	return listWords(words, "and")
+	return listWords(words)
 }
 
 // weekdayWords describes the day-of-week field; empty when it holds every day.
@@ -83,7 +83,7 @@ func weekdayWords(f field) string {
 			words = append(words, rangeWords(it, name)...)
 		}
 	}
-	return listWords(words, "and")
+	return listWords(words)
 }
 
 // monthWords describes the month field; empty when it holds every month.
@@ -95,7 +95,7 @@ func monthWords(f field) string {
 		}
 		words = append(words, rangeWords(it, func(n int) string { return time.Month(n).String() })...)
 	}
-	return listWords(words, "and")
+	return listWords(words)
 }
 
 func (c *Cron) describeYears() string {
@@ -110,7 +110,7 @@ func (c *Cron) describeYears() string {
 		}
 		words = append(words, rangeWords(it, strconv.Itoa)...)
 	}
-	return "in " + listWords(words, "and")
+	return "in " + listWords(words)
 }
 
 // rangeWords names the values of an item: a range of three or more by its ends.
@@ -125,12 +125,12 @@ func rangeWords(it item, name func(int) string) []string {
 	return words
 }
 
-func listWords(words []string, last string) string {
+func listWords(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
 	n := len(words) - 1
-	return strings.Join(words[:n], ", ") + " " + last + " " + words[n]
+	return strings.Join(words[:n], ", ") + " and " + words[n]
 }
 
 func joinWords(parts ...string) string {

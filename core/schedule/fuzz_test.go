@@ -1,7 +1,6 @@
 package schedule_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -27,7 +26,7 @@ func FuzzParse(f *testing.F) {
 		c, err := schedule.ParseCron(expr, seed)
 		if err != nil {
 			var e *schedule.Error
-			require.True(t, errors.As(err, &e))
+			require.ErrorAs(t, err, &e)
 			require.Equal(t, "cronExpression", e.Field)
 			require.NotEmpty(t, e.Reason)
 			return

@@ -1,7 +1,6 @@
 package schedule_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -72,7 +71,7 @@ func TestParseErrors(t *testing.T) {
 		_, err := schedule.ParseCron(expr, "")
 		require.ErrorContains(t, err, want, expr)
 		var e *schedule.Error
-		require.True(t, errors.As(err, &e), expr)
+		require.ErrorAs(t, err, &e, expr)
 		require.Equal(t, "cronExpression", e.Field)
 		require.True(t, strings.HasPrefix(expr, strings.TrimSuffix(e.Value, "…")), expr)
 	}

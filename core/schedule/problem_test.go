@@ -1,7 +1,6 @@
 package schedule_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -48,7 +47,7 @@ func TestCompileErrors(t *testing.T) {
 		for _, c := range configs {
 			_, err := schedule.Compile(c)
 			var e *schedule.Error
-			require.True(t, errors.As(err, &e), "%s %+v", field, c)
+			require.ErrorAs(t, err, &e, "%s %+v", field, c)
 			require.Equal(t, field, e.Field)
 			require.NotEmpty(t, e.Reason)
 			require.Contains(t, err.Error(), e.Reason)

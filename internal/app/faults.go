@@ -20,7 +20,7 @@ const (
 	// healTime is how long a part must be silent to count as well again, if
 	// nothing that it wrote proves it sooner. The engine repeats a failed step
 	// after 7.5 s at the latest, and the step may wait for the database.
-	healTime = 15 * time.Second
+	healTime = 20 * time.Second
 )
 
 // watched are the parts of the engine whose failing means that nothing gets

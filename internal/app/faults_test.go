@@ -33,7 +33,7 @@ func TestAPartThatGoesOnFailingIsAProblem(t *testing.T) {
 		"with slow steps": {{0, fault("planner"), ""}, {12 * second, fault("planner"), ""}, {12 * second, fault("planner"), "for 24s"}},
 		"not for long":    {{0, fault("planner"), ""}, {second, fault("planner"), ""}, {second, fault("planner"), ""}},
 		"two hiccups":     {{0, fault("planner"), ""}, {14 * second, fault("planner"), ""}},
-		"far apart":       {{0, fault("planner"), ""}, {20 * second, fault("planner"), ""}, {20 * second, fault("planner"), ""}},
+		"far apart":       {{0, fault("planner"), ""}, {25 * second, fault("planner"), ""}, {25 * second, fault("planner"), ""}},
 		"proved well": {
 			{0, fault("planner"), ""}, {3 * second, fault("planner"), ""}, {3 * second, fault("planner"), "planner"},
 			{second, core.Event{Kind: core.EventPlanned}, ""}, {0, fault("planner"), ""},
@@ -44,7 +44,7 @@ func TestAPartThatGoesOnFailingIsAProblem(t *testing.T) {
 		},
 		"silent again": {
 			{0, fault("planner"), ""}, {3 * second, fault("planner"), ""}, {3 * second, fault("planner"), "planner"},
-			{16 * second, core.Event{Kind: core.EventStarted}, ""},
+			{21 * second, core.Event{Kind: core.EventStarted}, ""},
 		},
 		"one that can wait": {{0, fault("janitor"), ""}, {30 * second, fault("janitor"), ""}, {second, fault("janitor"), ""}},
 	} {
@@ -92,5 +92,5 @@ func TestADatabaseThatTakesNoWritesIsNotReady(t *testing.T) {
 
 	_, err = db.Exec(`DROP TRIGGER full`)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return ready() == http.StatusOK }, 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return ready() == http.StatusOK }, 30*time.Second, 50*time.Millisecond)
 }

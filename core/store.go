@@ -299,7 +299,8 @@ type Finished struct {
 // MaintenanceStore keeps the store small and tells whether it is well.
 type MaintenanceStore interface {
 	// Prune removes up to limit finished executions and idempotency keys that
-	// are older than the retention, and returns how many.
+	// are beyond the retention, and returns how many. It may look at a part of the
+	// tasks at a time; the next call goes on with the others.
 	Prune(ctx context.Context, keep Retention, limit int) (int, error)
 	// Stats counts what the health page and the metrics show.
 	Stats(ctx context.Context) (Stats, error)
@@ -310,6 +311,7 @@ type MaintenanceStore interface {
 // Retention says how long finished things are kept; 0 keeps them for ever.
 type Retention struct {
 	History         time.Duration
+	HistoryPerTask  int // finished executions kept of one task, the newest
 	IdempotencyKeys time.Duration
 }
 

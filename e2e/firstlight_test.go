@@ -203,7 +203,7 @@ func TestCommands(t *testing.T) {
 	require.Contains(t, out, "migrate")
 	_, err = run("nonsense")
 	require.Error(t, err)
-	for _, step := range []struct{ direction, says string }{{"status", "pending"}, {"up", "applied"}, {"down", "pending"}, {"up", "applied"}} {
+	for _, step := range []struct{ direction, says string }{{"status", "no database yet"}, {"up", "applied"}, {"down", "pending"}, {"status", "pending"}, {"up", "applied"}} {
 		out, err = run("migrate", step.direction)
 		require.NoError(t, err, out)
 		require.Contains(t, out, step.says)

@@ -10,6 +10,7 @@ import (
 )
 
 func (s storeSuite) maintenance(t *testing.T) {
+	s.run(t, "the newest of each task are kept", prunePerTask)
 	s.run(t, "history goes when it is older than the retention", pruneHistory)
 	s.run(t, "live executions stay however old they are", pruneKeepsLive)
 	s.run(t, "no retention keeps for ever", pruneNothing)
@@ -138,4 +139,32 @@ func (f *fixture) requireStats(tasks int, live map[core.Status]int) {
 
 func ping(f *fixture) {
 	require.NoError(f, f.Ping(f.Context()))
+}
+
+func prunePerTask(f *fixture) {
+	busy, calm := f.putTask(Overlap(core.OverlapAllow)), f.putTask()
+	var finished []string
+	for range 6 {
+		finished = append(finished, f.putFinished(busy).ID)
+	}
+	kept := f.putFinished(calm)
+	live := f.put(busy)
+	removed := 0
+	for range 10 { // a part at each call
+		n, err := f.Prune(f.Context(), core.Retention{HistoryPerTask: 2}, 3)
+		require.NoError(f, err)
+		require.LessOrEqual(f, n, 3)
+		removed += n
+	}
+	require.Equal(f, 4, removed)
+	for i, id := range finished {
+		_, err := f.Execution(f.Context(), id)
+		if i < 4 {
+			requireCode(f, core.CodeNotFound, err)
+		} else {
+			require.NoError(f, err)
+		}
+	}
+	f.get(kept.ID)
+	f.get(live.ID)
 }

@@ -107,7 +107,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		Invoker: a.host, Signals: signals, Observer: a.faults, Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
 		Owner: cfg.NodeID, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
 		Maintenance: cfg.MaintenanceInterval, CancelGrace: cancelGrace,
-		Retention: core.Retention{History: cfg.HistoryRetention, IdempotencyKeys: 24 * time.Hour},
+		Retention: core.Retention{History: cfg.HistoryRetention, HistoryPerTask: cfg.HistoryPerTask, IdempotencyKeys: 24 * time.Hour},
 	}); err != nil {
 		return nil, err
 	}

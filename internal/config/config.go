@@ -31,6 +31,7 @@ type Config struct {
 	MaintenanceInterval time.Duration // MAINTENANCE_INTERVAL in ms. Defaults to 60000.
 	MinInterval         time.Duration // MIN_INTERVAL in ms. Defaults to 1000.
 	HistoryRetention    time.Duration // HISTORY_RETENTION in ms; 0 keeps history for ever. Defaults to 90 days.
+	HistoryPerTask      int           // HISTORY_PER_TASK; 0 keeps all. Defaults to 0.
 
 	QueuePrefix      string // QUEUE_PREFIX. Defaults to scheduler.
 	MaxQueueSize     int    // MAX_QUEUE_SIZE. Defaults to 1000.
@@ -61,6 +62,7 @@ func Load(getenv func(string) string) (Config, error) {
 		MaintenanceInterval:    r.millis("MAINTENANCE_INTERVAL", 60_000, 1000),
 		MinInterval:            r.millis("MIN_INTERVAL", 1000, 1),
 		HistoryRetention:       r.millis("HISTORY_RETENTION", 90*24*3600*1000, 0),
+		HistoryPerTask:         r.number("HISTORY_PER_TASK", 0, 0, 10_000_000),
 		QueuePrefix:            r.name("QUEUE_PREFIX", "scheduler"),
 		MaxQueueSize:           r.number("MAX_QUEUE_SIZE", 1000, 1, 10_000_000),
 		QueueConcurrency:       r.number("QUEUE_CONCURRENCY", 5, 1, 1000),

@@ -55,7 +55,7 @@ func TestTheDocumentedDefaultsAreTheRealOnes(t *testing.T) {
 		"HOST": c.Host, "PORT": number(c.Port), "NODE_ENV": c.Env, "DATA_DIR": c.DataDir, "PLUGINS_CONFIG": c.PluginsConfig,
 		"MAX_CONCURRENT_TASKS": number(c.MaxConcurrentTasks), "DEFAULT_TIMEOUT": millis(c.DefaultTimeout),
 		"RETRY_ATTEMPTS": number(c.RetryAttempts), "RETRY_DELAY": millis(c.RetryDelay), "MIN_INTERVAL": millis(c.MinInterval),
-		"MAINTENANCE_INTERVAL": millis(c.MaintenanceInterval), "HISTORY_RETENTION": millis(c.HistoryRetention),
+		"MAINTENANCE_INTERVAL": millis(c.MaintenanceInterval), "HISTORY_RETENTION": millis(c.HistoryRetention), "HISTORY_PER_TASK": number(c.HistoryPerTask),
 		"QUEUE_PREFIX": c.QueuePrefix, "MAX_QUEUE_SIZE": number(c.MaxQueueSize), "QUEUE_CONCURRENCY": number(c.QueueConcurrency),
 		"SHUTDOWN_GRACE": millis(c.ShutdownGrace), "LOG_LEVEL": c.LogLevel, "LOG_FORMAT": c.LogFormat,
 		"NODE_ID": "", "NOTIFICATION_SERVICE_URL": "", // words, and nothing

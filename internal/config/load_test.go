@@ -56,6 +56,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		{"MAINTENANCE_INTERVAL", "1000", func(c config.Config) any { return c.MaintenanceInterval }, time.Second},
 		{"MIN_INTERVAL", "1", func(c config.Config) any { return c.MinInterval }, time.Millisecond},
 		{"HISTORY_RETENTION", "0", func(c config.Config) any { return c.HistoryRetention }, time.Duration(0)},
+		{"HISTORY_PER_TASK", "0", func(c config.Config) any { return c.HistoryPerTask }, 0},
 		{"QUEUE_PREFIX", "blue", func(c config.Config) any { return c.QueuePrefix }, "blue"},
 		{"MAX_QUEUE_SIZE", "1", func(c config.Config) any { return c.MaxQueueSize }, 1},
 		{"QUEUE_CONCURRENCY", "1000", func(c config.Config) any { return c.QueueConcurrency }, 1000},

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -20,6 +21,9 @@ func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int,
 	if keep.History > 0 {
 		n = s.executions.prune(now.Add(-keep.History), limit)
 	}
+	if keep.HistoryPerTask > 0 {
+		n += s.executions.pruneTasks(keep.HistoryPerTask, limit-n)
+	}
 	if keep.IdempotencyKeys > 0 {
 		n += s.requests.prune(now.Add(-keep.IdempotencyKeys), limit-n)
 	}
@@ -35,6 +39,26 @@ func (l *ledger) prune(bound time.Time, limit int) int {
 			break
 		}
 		l.remove(oldest)
+	}
+	return n
+}
+
+// pruneTasks forgets the oldest finished executions of tasks that have more than
+// keep.
+func (l *ledger) pruneTasks(keep, limit int) int {
+	n := 0
+	for _, d := range l.byTask {
+		finished := len(d.ids.sorted) - len(d.live.sorted)
+		for _, id := range slices.Clone(d.ids.sorted) {
+			if finished <= keep || n >= limit {
+				break
+			}
+			if e, ok := l.finished[id]; ok {
+				l.remove(e)
+				finished--
+				n++
+			}
+		}
 	}
 	return n
 }

@@ -20,6 +20,13 @@ func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int,
 			}
 			pruned += n
 		}
+		if keep.HistoryPerTask > 0 && pruned < limit {
+			n, err := s.pruneTasks(ctx, c, keep.HistoryPerTask, limit-pruned)
+			if err != nil {
+				return err
+			}
+			pruned += n
+		}
 		if keep.IdempotencyKeys > 0 && pruned < limit {
 			n, err := c.pruneKeys(ctx, c.now.Add(-keep.IdempotencyKeys), limit-pruned)
 			if err != nil {
@@ -46,6 +53,49 @@ func (c conn) pruneHistory(ctx context.Context, before time.Time, limit int) (in
 			WHERE created_at < ? AND end_time < ?
 			ORDER BY created_at LIMIT ?)
 		RETURNING id`, stamp(before), stamp(before), limit)
+	if err != nil {
+		return 0, err
+	}
+	return len(ids), inBatches(ids, func(batch []string) error {
+		_, err := c.exec(ctx, `DELETE FROM execution_logs WHERE execution_id IN (?)`, batch)
+		return err
+	})
+}
+
+// tasksPerPrune bounds how many tasks one call looks at.
+const tasksPerPrune = 200
+
+// pruneTasks removes the oldest history of tasks that have more than keep. It
+// walks the tasks by id, a part at each call, and begins anew after the last.
+func (s *Store) pruneTasks(ctx context.Context, c conn, keep, limit int) (int, error) {
+	pruned := 0
+	for range tasksPerPrune {
+		var task *string
+		if err := c.get(ctx, &task, `SELECT MIN(task_id) FROM task_history WHERE task_id > ?`, s.pruneAfter); err != nil {
+			return pruned, err
+		}
+		if task == nil {
+			s.pruneAfter = ""
+			return pruned, nil
+		}
+		n, err := c.pruneTask(ctx, *task, keep, limit-pruned)
+		pruned += n
+		if err != nil || pruned >= limit {
+			return pruned, err // the same task again at the next call: it may have more
+		}
+		s.pruneAfter = *task
+	}
+	return pruned, nil
+}
+
+func (c conn) pruneTask(ctx context.Context, task string, keep, limit int) (int, error) {
+	var ids []string
+	err := c.list(ctx, &ids, `
+		DELETE FROM task_history WHERE id IN (
+			SELECT id FROM task_history
+			WHERE task_id = ?
+			ORDER BY id DESC LIMIT ? OFFSET ?)
+		RETURNING id`, task, limit, keep)
 	if err != nil {
 		return 0, err
 	}

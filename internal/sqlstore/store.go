@@ -31,6 +31,10 @@ type Store struct {
 	logger  hclog.Logger
 	release func() error // gives up what Open took beside the pools
 	limits  atomic.Pointer[func(taskType string) int]
+
+	// pruneAfter is the task that Prune looked at last. Only the writer's
+	// transactions, of which there is one at a time, touch it.
+	pruneAfter string
 }
 
 // dialect is what differs between databases. Queries are written with ? and

@@ -27,8 +27,10 @@ func (f *fixture) waiting(task string) chan response {
 func TestWaitsEndWhenTheServiceStops(t *testing.T) {
 	f := newFixture(t)
 	answer := f.waiting(f.task(nil))
+	begin := time.Now()
 	f.server.Hurry()
 	r := <-answer
+	require.Less(t, time.Since(begin), 2*time.Second)
 	require.Equal(t, 202, r.status)
 	require.Equal(t, "pending", r.body["status"])
 

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,11 +28,21 @@ func named(name string) func(*core.TaskSpec) { return func(s *core.TaskSpec) { s
 
 func once(p *core.Policy) { p.RetryPolicy.Attempts = 1 }
 
-// failingFor fails for those tasks whose names are in the list, and takes a
-// second for the others.
-func failingFor(names *[]string) invoker {
+// brokenTasks are names of tasks whose plugin fails, until they are mended.
+type brokenTasks struct{ names atomic.Pointer[[]string] }
+
+func broken(names ...string) *brokenTasks {
+	b := &brokenTasks{}
+	b.names.Store(&names)
+	return b
+}
+
+func (b *brokenTasks) mend() { b.names.Store(&[]string{}) }
+
+// failingFor fails for the broken tasks, and takes a second for the others.
+func failingFor(b *brokenTasks) invoker {
 	return func(ctx context.Context, in core.Invocation) (core.Outcome, error) {
-		if slices.Contains(*names, in.TaskName) {
+		if slices.Contains(*b.names.Load(), in.TaskName) {
 			return core.Outcome{}, &core.Failure{Code: core.CodeExecutionFailed, Message: "no", Class: core.ClassPermanent}
 		}
 		return taking(time.Second)(ctx, in)
@@ -67,8 +78,8 @@ func TestAChainAndAFanInRunInOrder(t *testing.T) {
 
 func TestAFailureGoesDownTheChainAndIsRetriedFromTheFailedNode(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		broken := []string{"left"}
-		e := w.node(failingFor(&broken))
+		bad := broken("left")
+		e := w.node(failingFor(bad))
 		root := w.task(named("root"), policy(once))
 		left := w.task(named("left"), after(root), policy(once))
 		right := w.task(named("right"), after(root))
@@ -84,7 +95,7 @@ func TestAFailureGoesDownTheChainAndIsRetriedFromTheFailedNode(t *testing.T) {
 			require.Equal(t, core.CodeDependencyFailed, *all[0].ErrorCode)
 		}
 
-		broken = nil
+		bad.mend()
 		_, err := w.scheduler.Retry(context.Background(), w.history(left.ID)[0].ID, nil)
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
@@ -127,8 +138,8 @@ func TestWhatAFailedDependencyDoes(t *testing.T) {
 		for kind, timing := range map[string]func(*core.TaskSpec){"scheduled": cron("5 * * * *"), "following": func(*core.TaskSpec) {}} {
 			t.Run(kind+" "+string(on), func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
-					broken := []string{"source"}
-					e := w.node(failingFor(&broken))
+					bad := broken("source")
+					e := w.node(failingFor(bad))
 					source := w.task(named("source"), cron("0 * * * *"), policy(once))
 					task := w.task(named("task"), timing, after(source), policy(func(p *core.Policy) { p.DependencyPolicy.OnFailure = on }))
 					time.Sleep(time.Hour + 6*time.Minute)
@@ -138,7 +149,7 @@ func TestWhatAFailedDependencyDoes(t *testing.T) {
 					} else {
 						require.Equal(t, want, got[:1])
 					}
-					broken = nil
+					bad.mend()
 					time.Sleep(2 * time.Hour)
 					require.Contains(t, statusesOf(w.history(task.ID)), core.StatusSucceeded)
 					stop(e, time.Minute)
@@ -178,8 +189,7 @@ func TestPatienceWithADependencyEnds(t *testing.T) {
 
 func TestCompletionIsEnoughWhereItIsAskedFor(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		broken := []string{"source"}
-		e := w.node(failingFor(&broken))
+		e := w.node(failingFor(broken("source")))
 		source := w.task(named("source"), policy(once))
 		task := w.task(after(source), policy(func(p *core.Policy) { p.DependencyPolicy.Condition = core.OnCompletion }))
 		w.execute(source)

@@ -89,6 +89,7 @@ func TestLoadReportsWhatIsWrongWithAnEntry(t *testing.T) {
 		"malformed variable": {[]string{"config: {token: \"${NO WAY}\"}"}, "no reference to an environment variable"},
 		"digest no hex":      {[]string{"sha256: abc"}, "line 5: sha256 is not 64 hexadecimal digits"},
 		"digest differs":     {[]string{"sha256: " + strings.Repeat("ab", 32)}, "plugins.yaml demands abab"},
+		"unknown init":       {[]string{"init: never"}, "line 5: init is neither image nor per-run"},
 		"config not taken":   {[]string{"config: {a: 1}"}, "takes no config"},
 	}
 	for name, test := range tests {

@@ -8,13 +8,17 @@ import (
 // assembly is a small module, written by hand: the ABI's exports, with parts
 // that a test replaces.
 type assembly struct {
-	imports []string // encoded imports of functions; they come before the module's own
-	alloc   []byte   // body of task_alloc
-	handle  []byte   // body of task_handle
-	extra   []byte   // body of a function (i32) -> (i32), index importsN+3
-	memory  []byte   // limits of the memory
-	tables  [][]byte // encoded tables
-	exports []string // encoded exports, instead of the usual ones
+	marker      []byte   // body of task_abi_v1
+	globals     []string // encoded globals
+	tail        int      // address of one more byte of data, 0 for none
+	imports     []string // encoded imports of functions; they come before the module's own
+	alloc       []byte   // body of task_alloc
+	handle      []byte   // body of task_handle
+	extra       []byte   // body of a function (i32) -> (i32), index importsN+3
+	extraLocals []byte   // its locals, encoded; none by default
+	memory      []byte   // limits of the memory
+	tables      [][]byte // encoded tables
+	exports     []string // encoded exports, instead of the usual ones
 }
 
 // The function types of an assembly, by index.
@@ -29,21 +33,31 @@ const (
 // Instructions.
 const (
 	opUnreachable = 0x00
+	opLoop        = 0x03
 	opIf          = 0x04
 	opEnd         = 0x0b
+	opBr          = 0x0c
+	opBrIf        = 0x0d
 	opCall        = 0x10
 	opDrop        = 0x1a
 	opLocalGet    = 0x20
+	opLocalSet    = 0x21
+	opLocalTee    = 0x22
+	opGlobalGet   = 0x23
+	opGlobalSet   = 0x24
 	opMemoryGrow  = 0x40
 	opI32Const    = 0x41
 	opI64Const    = 0x42
 	opI32Eqz      = 0x45
 	opI32Ne       = 0x47
+	opI64Eqz      = 0x50
 	opI32Add      = 0x6a
 	opI32Sub      = 0x6b
+	opI64Sub      = 0x7d
 	opRefNull     = 0xd0
 	opPrefix      = 0xfc
 	opTableGrow   = 0x0f
+	opTableSize   = 0x10
 )
 
 // okay answers the frame at address 0, which is an empty success.
@@ -70,10 +84,17 @@ func (a assembly) bytes() []byte {
 		out = section(out, 4, vectorOf(a.tables))
 	}
 	out = section(out, 5, vector(string(a.memory)))
+	if len(a.globals) > 0 {
+		out = section(out, 6, vector(a.globals...))
+	}
 	out = section(out, 7, vector(exports...))
-	out = section(out, 10, vector(body(nil), body(a.alloc), body(a.handle), body(a.extra)))
+	out = section(out, 10, vector(body(a.marker), body(a.alloc), body(a.handle), bodyWith(a.extraLocals, a.extra)))
 	frame := "\x02\x00\x00\x00{}"
-	return section(out, 11, vector("\x00\x41\x00\x0b"+string(uleb(uint64(len(frame))))+frame+""))
+	data := []string{"\x00\x41\x00\x0b" + string(uleb(uint64(len(frame)))) + frame}
+	if a.tail > 0 {
+		data = append(data, "\x00"+string(i32Const(int32(a.tail)))+"\x0b\x01x")
+	}
+	return section(out, 11, vector(data...))
 }
 
 // shifted are the usual exports of a module with that many imports.
@@ -112,8 +133,13 @@ func importFunction(module, function string, typeIndex byte) string {
 }
 
 // body is a function without locals.
-func body(code []byte) string {
-	code = append(append([]byte{0}, code...), opEnd)
+func body(code []byte) string { return bodyWith(nil, code) }
+
+func bodyWith(locals, code []byte) string {
+	if locals == nil {
+		locals = []byte{0}
+	}
+	code = append(append(bytes.Clone(locals), code...), opEnd)
 	return string(uleb(uint64(len(code)))) + string(code)
 }
 

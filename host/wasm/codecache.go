@@ -143,6 +143,7 @@ func (c *codeCache) unpack(code *compiledCode) bool {
 		c.logger.Warn("compiled code on disk is not used; the module is compiled anew", "entry", c.vault.path(code.id), "error", err)
 		return false
 	}
+	c.logger.Debug("compiled code comes from disk", "entry", c.vault.path(code.id))
 	return true
 }
 

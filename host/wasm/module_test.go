@@ -124,7 +124,7 @@ func TestCacheMustBePrivate(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add(assembled().bytes())
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x01\xff\xff\xff\xff\x0f"))
-	r := newRuntime(f)
+	r := newRuntimeWith(f, wasm.Config{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := r.Load(t.Context(), artifact(b)) // must neither panic nor hang
 		if err == nil {

@@ -81,6 +81,7 @@ func (p *plugin) do(ctx context.Context, caller host.Caller, f func(*instance, c
 		return err
 	})
 	if err != nil {
+		r.failed = true
 		frame, err = nil, p.fault(ctx, i, r, err)
 	}
 	if p.reset(i, r) {

@@ -102,8 +102,8 @@ func TestTablesCannotGrowWithoutEnd(t *testing.T) {
 	require.NoError(t, err, "the growth was not refused")
 }
 
-// recursion computes without a loop, where the engine never looks at the
-// context. Every byte of its request doubles the time; 28 take about a second.
+// recursion computes without a loop: only function entries can interrupt it.
+// Every byte of its request doubles the time; 28 take about a second.
 func recursion() []byte {
 	a := assembled()
 	again := code([]byte{opLocalGet, 0}, i32Const(1), []byte{opI32Sub, opCall, 3})

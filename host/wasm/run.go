@@ -40,6 +40,7 @@ type run struct {
 
 	computing bool // holds a slot
 	yields    int
+	failed    bool
 	slice     int64
 	sliceAt   time.Duration // when the slice began
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func newRuntime(t testing.TB) host.Runtime {
-	r, err := wasm.New(wasm.Config{CacheDir: t.TempDir()})
+	r, err := wasm.New(wasm.Config{CacheDir: cacheDir})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 	return r

@@ -100,7 +100,7 @@ func (p *plugin) reset(i *instance, r *run) bool {
 	}
 	i.memory.refused = false
 	i.set(p.template.globals)
-	if r.yields > shallow {
+	if r.failed || r.yields > shallow {
 		i.bindFunctions()
 	}
 	return true

@@ -8,10 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 )
 
 // vault keeps entries in a directory, each sealed with a key that is kept
@@ -107,6 +110,7 @@ func (v *vault) load(id string) (entry, error) {
 	if len(b) < sealSize+2 || !hmac.Equal(b[:sealSize], v.seal(id, b[sealSize:])) {
 		return entry{}, errSeal
 	}
+	_ = os.Chtimes(v.path(id), time.Time{}, now()) // see prune
 	b = b[sealSize:]
 	n := int(binary.LittleEndian.Uint16(b))
 	if b = b[2:]; n > len(b) {
@@ -135,7 +139,34 @@ func (v *vault) store(id string, e entry) (err error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(file.Name(), v.path(id))
+	if err := os.Rename(file.Name(), v.path(id)); err != nil {
+		return err
+	}
+	v.prune()
+	return nil
+}
+
+// maxEntries bounds the directory. An entry is about three times as large as
+// its module.
+const maxEntries = 64
+
+// prune removes the entries that were not used for the longest time. What cannot
+// be removed is left for the next time.
+func (v *vault) prune() {
+	files, err := os.ReadDir(v.dir)
+	if err != nil || len(files) <= maxEntries {
+		return
+	}
+	used := map[string]time.Time{}
+	for _, f := range files {
+		if info, err := f.Info(); err == nil && strings.HasSuffix(f.Name(), entryName) {
+			used[f.Name()] = info.ModTime()
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(used), func(a, b string) int { return used[b].Compare(used[a]) })
+	for _, name := range names[min(maxEntries, len(names)):] {
+		_ = os.Remove(filepath.Join(v.dir, name))
+	}
 }
 
 // writeTo puts the entry where the engine looks for it.

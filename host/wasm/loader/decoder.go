@@ -53,7 +53,7 @@ type decoder struct {
 	exports    []export
 	start      int // function, -1 for none
 	elements   []element
-	dataCount  bool
+	dataCount  int // announced data segments, -1 for none
 	segments   []segment
 	bodies     [][]byte
 
@@ -67,7 +67,7 @@ type decoder struct {
 // decode reads all sections. Element, code and data sections refer to others
 // and are read to the end when those are known, which their order guarantees.
 func (d *decoder) decode(b []byte) error {
-	d.start = -1
+	d.start, d.dataCount = -1, -1
 	r := &reader{b: b, at: len(magic) + len(version)}
 	for last := 0; r.more(); {
 		id, body := r.byte(), r.block()
@@ -98,6 +98,9 @@ func (d *decoder) decode(b []byte) error {
 	if len(d.bodies) != len(d.functions)-len(d.imported) {
 		return errors.New("malformed module: functions and code differ in number")
 	}
+	if d.dataCount >= 0 && d.dataCount != len(d.segments) {
+		return errors.New("malformed module: data segments differ in number from what is announced")
+	}
 	if d.memory == nil {
 		return errors.New("the module has no memory and must have one")
 	}
@@ -123,12 +126,11 @@ func (d *decoder) section(id byte, r *reader) {
 	case sectionExport:
 		r.each(func() { d.readExport(r) })
 	case sectionStart:
-		d.start = int(d.functionIndex(r))
+		d.readStart(r)
 	case sectionElement:
 		r.each(func() { d.elements = append(d.elements, d.readElement(r)) })
 	case sectionDataCount:
-		d.dataCount = true
-		r.u32() // the engine compares it
+		d.dataCount = int(r.u32())
 	case sectionCode:
 		r.each(func() { d.bodies = append(d.bodies, r.block()) })
 	case sectionData:
@@ -197,7 +199,20 @@ func (d *decoder) readMemory(r *reader) {
 	case l.flags&^1 != 0:
 		r.fail("the module's memory is shared or 64 bits wide; build it without threads and memory64")
 	}
+	if r.err == nil && (l.min > maxPages || l.capped() && l.max < l.min) {
+		r.fail("the bounds of the memory contradict each other")
+	}
 	d.memory = &l
+}
+
+// readStart reads the index of the start function (5.5.11), which the engine
+// will not see as such.
+func (d *decoder) readStart(r *reader) {
+	n := d.functionIndex(r)
+	if r.err == nil && !d.signatures[d.functions[n]].Equal(Signature{}) {
+		r.fail("the start function has parameters or results")
+	}
+	d.start = int(n)
 }
 
 // readExport reads an export (5.5.10).

@@ -85,7 +85,7 @@ func (d *decoder) encode(size int) []byte {
 		elements = append(elements, e...)
 	}
 	out = out.section(sectionElement, uint32(len(d.elements)), elements)
-	keep := d.dataCount && d.usesSegments
+	keep := d.dataCount >= 0 && d.usesSegments
 	if keep {
 		out = append(out, sectionDataCount).block(code(nil).u32(uint32(len(d.segments))))
 	}

@@ -1,0 +1,144 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/wasm/loader"
+)
+
+// The tests of the engine's inside reach it by these.
+
+// ErrKilled ends the runs of Kill.
+var ErrKilled = errors.New("killed")
+
+// Kill runs a request and ends it when the given fuel is used up. It tells
+// whether the instance could be reset, and whether its globals and, if asked to
+// compare it, its memory are the template's after that.
+func Kill(ctx context.Context, hp host.Plugin, request []byte, caller host.Caller, fuel int64, compare bool) (killed, reset, clean bool, err error) {
+	p := hp.(*plugin)
+	i := p.pool.take()
+	if i == nil {
+		if i, err = p.newInstance(ctx); err != nil {
+			return false, false, false, err
+		}
+	}
+	r := p.newRun(i, caller)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err = r.compute(ctx, func(ctx context.Context) error {
+		r.started = true
+		r.fuel.Set(uint64(fuel))
+		cancel(ErrKilled)
+		_, err := i.serve(ctx, request, p.limits)
+		return err
+	})
+	killed = errors.Is(err, ErrKilled)
+	if !p.reset(i, r) {
+		i.close()
+		return killed, false, true, nil
+	}
+	defer p.pool.give(i)
+	if !compare {
+		return killed, true, slices.Equal(i.values(), p.template.globals), nil
+	}
+	memory, _ := i.module.Memory().Read(0, i.module.Memory().Size())
+	clean = bytes.Equal(memory, p.template.image.bytes) && slices.Equal(i.values(), p.template.globals)
+	return killed, true, clean, nil
+}
+
+// Unsafe runs a request on an instance that is never reset, as hosts without
+// images do. keep is nil at first.
+func Unsafe(ctx context.Context, hp host.Plugin, request []byte, caller host.Caller, keep any) (_ []byte, kept any, err error) {
+	p := hp.(*plugin)
+	i, ok := keep.(*instance)
+	if !ok {
+		if i, err = p.newInstance(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	r := p.newRun(i, caller)
+	var frame []byte
+	err = r.compute(ctx, func(ctx context.Context) error {
+		r.started = true
+		frame, err = i.serve(ctx, request, p.limits)
+		return err
+	})
+	return frame, i, err
+}
+
+// Unstoppable runs a request that never yields.
+func Unstoppable(ctx context.Context, hp host.Plugin, request []byte, caller host.Caller) error {
+	p := hp.(*plugin)
+	i, err := p.newInstance(ctx)
+	if err != nil {
+		return err
+	}
+	defer i.close()
+	r := p.newRun(i, caller)
+	return r.compute(ctx, func(ctx context.Context) error {
+		r.fuel.Set(math.MaxInt64)
+		_, err := i.serve(ctx, request, p.limits)
+		return err
+	})
+}
+
+// Rest lets the idle instances of a plugin rest, as if time had passed, and
+// says how many there are after that.
+func Rest(hp host.Plugin) int {
+	p := hp.(*plugin)
+	p.pool.mu.Lock()
+	for _, i := range p.pool.idle {
+		i.idleSince -= 2 * idleTime
+	}
+	p.pool.mu.Unlock()
+	p.pool.tidy()
+	return Idle(hp)
+}
+
+// Idle counts the idle instances of a plugin.
+func Idle(hp host.Plugin) int {
+	p := hp.(*plugin)
+	p.pool.mu.Lock()
+	defer p.pool.mu.Unlock()
+	return len(p.pool.idle)
+}
+
+// PerRun tells whether a plugin initializes in every run.
+func PerRun(hp host.Plugin) bool { return hp.(*plugin).perRun }
+
+// WithoutPagemap makes a runtime do as on a kernel that has none.
+func WithoutPagemap(r *Runtime) { r.pages = nil }
+
+// SystemSignatures are the signatures of all system functions.
+func SystemSignatures() map[string]loader.Signature {
+	out := map[string]loader.Signature{}
+	for name := range system {
+		out[name], _ = systemSignature(name)
+	}
+	return out
+}
+
+// Return resets an instance of Unsafe and gives it to the pool.
+func Return(hp host.Plugin, keep any) {
+	p, i := hp.(*plugin), keep.(*instance)
+	if p.reset(i, &run{}) {
+		p.pool.give(i)
+	} else {
+		i.close()
+	}
+}
+
+// RestAll lets all idle instances rest, and keeps them.
+func RestAll(hp host.Plugin) {
+	p := hp.(*plugin)
+	p.pool.mu.Lock()
+	defer p.pool.mu.Unlock()
+	for _, i := range p.pool.idle {
+		i.rest()
+	}
+}

@@ -1,0 +1,178 @@
+package wasm_test
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/wasm"
+)
+
+// spin is a module that counts down from a number, about a third of a second,
+// and answers.
+func spin() []byte {
+	a := assembled()
+	a.extra = code(i64Const(400_000_000), []byte{opLocalSet, 1, opLoop, 0x40, opLocalGet, 1}, i64Const(1),
+		[]byte{opI64Sub, opLocalTee, 1, opI64Eqz, opI32Eqz, opBrIf, 0, opEnd}, i32Const(0))
+	a.extraLocals = []byte{1, 1, 0x7e}
+	a.handle = code(i32Const(0), []byte{opCall, 3, opDrop}, okay)
+	return a.bytes()
+}
+
+// silence runs f and returns the longest time for which a goroutine that wants
+// to do something every millisecond did not come to it.
+func silence(f func()) time.Duration {
+	var longest time.Duration
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for last := time.Now(); ; {
+			time.Sleep(time.Millisecond)
+			now := time.Now()
+			longest = max(longest, now.Sub(last)-time.Millisecond)
+			last = now
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	f()
+	close(stop)
+	<-stopped
+	return longest
+}
+
+// computing runs twice as many computing modules as there are processors, and
+// a collection in their midst.
+func computing(t testing.TB, run func(context.Context) error) func() {
+	return func() {
+		var all sync.WaitGroup
+		for range 2 * runtime.GOMAXPROCS(0) {
+			all.Go(func() {
+				if err := run(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(5 * time.Millisecond)
+		runtime.GC()
+		all.Wait()
+	}
+}
+
+// A computing module must not silence the server. The bound is coarse, for
+// busy machines; BenchmarkHeartbeat has the figures. Without yields the server is
+// silent as long as the modules compute, which shows that the test can tell.
+func TestHeartbeatGoesOnWhileModulesCompute(t *testing.T) {
+	p := load(t, newRuntime(t), spin())
+	protected := silence(computing(t, func(ctx context.Context) error {
+		_, err := p.Handle(ctx, nil, &caller{})
+		return err
+	}))
+	require.Less(t, protected, 200*time.Millisecond)
+
+	if testing.Short() {
+		return
+	}
+	free := load(t, newRuntimeWith(t, wasm.Config{Computing: 2 * runtime.GOMAXPROCS(0)}), spin())
+	unprotected := silence(computing(t, func(ctx context.Context) error { return wasm.Unstoppable(ctx, free, nil, &caller{}) }))
+	t.Logf("longest silence: %v, without yields %v", protected, unprotected)
+	require.Greater(t, unprotected, 200*time.Millisecond, "the modules were too short to prove anything")
+}
+
+func BenchmarkHeartbeat(b *testing.B) {
+	p := load(b, newRuntime(b), spin())
+	for name, run := range map[string]func(context.Context) error{
+		"protected":   func(ctx context.Context) error { _, err := p.Handle(ctx, nil, &caller{}); return err },
+		"unprotected": nil,
+	} {
+		b.Run(name, func(b *testing.B) {
+			if run == nil {
+				free := load(b, newRuntimeWith(b, wasm.Config{Computing: 2 * runtime.GOMAXPROCS(0)}), spin())
+				run = func(ctx context.Context) error { return wasm.Unstoppable(ctx, free, nil, &caller{}) }
+			}
+			var worst []time.Duration
+			for b.Loop() {
+				worst = append(worst, silence(computing(b, run)))
+			}
+			slices.Sort(worst)
+			b.ReportMetric(float64(worst[len(worst)/2].Microseconds())/1000, "ms-silent-p50")
+			b.ReportMetric(float64(worst[len(worst)-1].Microseconds())/1000, "ms-silent-max")
+		})
+	}
+}
+
+// overshoot is how late a module that never ends is ended.
+func overshoot(t testing.TB, p host.Plugin, r []byte) time.Duration {
+	const allowed = 20 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), allowed)
+	defer cancel()
+	start := time.Now()
+	_, err := p.Handle(ctx, r, &caller{})
+	took := time.Since(start)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	return took - allowed
+}
+
+// endless are modules that never end: by a loop, and by recursion without any.
+func endless() map[string][]byte {
+	loop := assembled()
+	loop.handle = code([]byte{opLoop, 0x40, opBr, 0, opEnd}, okay)
+	return map[string][]byte{"loop": loop.bytes(), "recursion": recursion()}
+}
+
+func TestEndlessModulesEndAtTheirDeadline(t *testing.T) {
+	r := newRuntime(t)
+	for name, b := range endless() {
+		t.Run(name, func(t *testing.T) {
+			p := load(t, r, b)
+			for range 5 {
+				require.Less(t, overshoot(t, p, make([]byte, 60)), time.Second)
+			}
+			if name == "recursion" { // an empty request ends it at once
+				_, err := p.Handle(t.Context(), nil, &caller{})
+				require.NoError(t, err, "the instance is as good as new")
+			}
+		})
+	}
+}
+
+// Fills and copies of all the memory end in time, too: they are done in pieces.
+func TestLargeFillsEndAtTheirDeadline(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	a := assembled()
+	a.memory = append([]byte{0}, uleb(1000)...)
+	fill := code(i32Const(0), i32Const(1), i32Const(1000*65536), []byte{opPrefix, 11, 0})
+	a.handle = code([]byte{opLoop, 0x40}, fill, fill, fill, fill, fill, fill, []byte{opBr, 0, opEnd}, okay)
+	art := artifact(a.bytes())
+	art.Limits.Memory = 64 * host.MiB
+	p, err := newRuntime(t).Load(t.Context(), art)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, p.Close(context.Background())) }()
+	require.Less(t, overshoot(t, p, nil), time.Second)
+}
+
+func BenchmarkKill(b *testing.B) {
+	r := newRuntime(b)
+	for name, m := range endless() {
+		b.Run(name, func(b *testing.B) {
+			p := load(b, r, m)
+			var late []time.Duration
+			for b.Loop() {
+				late = append(late, overshoot(b, p, make([]byte, 60)))
+			}
+			slices.Sort(late)
+			b.ReportMetric(float64(late[len(late)/2].Microseconds()), "µs-late-p50")
+			b.ReportMetric(float64(late[len(late)*99/100].Microseconds()), "µs-late-p99")
+		})
+	}
+}

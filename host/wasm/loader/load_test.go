@@ -1,0 +1,211 @@
+package loader_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/host/wasm/loader"
+)
+
+// Instructions.
+const (
+	opNop       = 0x01
+	opLoop      = 0x03
+	opEnd       = 0x0b
+	opCall      = 0x10
+	opDrop      = 0x1a
+	opLocalGet  = 0x20
+	opLocalSet  = 0x21
+	opGlobalGet = 0x23
+	opGlobalSet = 0x24
+	opI32Const  = 0x41
+	opI64Const  = 0x42
+	void        = 0x40
+)
+
+// What was out of range before must not reach what the loader adds.
+func TestLoadRefusesIndicesOutOfRange(t *testing.T) {
+	tests := map[string]struct {
+		module *module
+		want   string
+	}{
+		"the fuel":      {newModule().function(opI64Const, 0, opGlobalSet, 0), "global 0 does not exist"},
+		"a local":       {newModule().function(opLocalGet, 0, opDrop), "local 0 does not exist"},
+		"the yield":     {newModule().function(opCall, 1), "function 1 does not exist"},
+		"a type":        {newModule().function(opI32Const, 0, 0x11, 1, 0), "type 1 does not exist"},
+		"a block type":  {newModule().function(0x02, 1, opEnd), "type 1 does not exist"},
+		"an export":     {with(func(m *module) { m.exports = []string{export("x", 0, 1)} }), "function 1 does not exist"},
+		"a global":      {with(func(m *module) { m.exports = []string{export("x", 3, 0)} }), "global 0 does not exist"},
+		"a start":       {with(func(m *module) { m.start = "\x01" }), "function 1 does not exist"},
+		"an element":    {with(func(m *module) { m.elements = []string{"\x00\x41\x00\x0b\x01\x01"} }), "function 1 does not exist"},
+		"ref.func":      {newModule().function(0xd2, 1, opDrop), "function 1 does not exist"},
+		"a function":    {with(func(m *module) { m.functions = []string{"\x01"} }), "type 1 does not exist"},
+		"reserved name": {with(func(m *module) { m.exports = []string{export(loader.ExportFuel, 0, 0)} }), "are the host's"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := loader.Load(test.module.bytes())
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// with is a module with one function, changed by f.
+func with(f func(*module)) *module {
+	m := newModule().function(opNop)
+	f(m)
+	return m
+}
+
+func TestLoadRefusesWhatItDoesNotKnow(t *testing.T) {
+	tests := map[string]struct {
+		module *module
+		want   string
+	}{
+		"exceptions":            {newModule().function(0x06, void, opEnd), "exceptions"},
+		"tags":                  {with(func(m *module) { m.behind = "\x0d\x03\x01\x00\x00" }), "exceptions"},
+		"tail calls":            {newModule().function(0x12, 0), "tail calls"},
+		"threads":               {newModule().function(0xfe, 0x03), "threads"},
+		"unknown opcode":        {newModule().function(0xff), "unknown instruction 0xff"},
+		"unknown bulk opcode":   {newModule().function(0xfc, 18), "unknown instruction 0xfc 18"},
+		"relaxed vectors":       {newModule().function(0xfd, 0x80, 0x02), "vector instruction 0xfd 256"},
+		"another memory":        {newModule().function(opI32Const, 0, 0x28, 0x42, 0, 0, opDrop), "another memory"},
+		"two memories":          {with(func(m *module) { m.memory = "\x00\x01" + "\x00\x01" }), "after its end"},
+		"no memory":             {with(func(m *module) { m.memory = "" }), "must have one"},
+		"shared memory":         {with(func(m *module) { m.memory = "\x03\x01\x02" }), "shared"},
+		"64-bit memory":         {with(func(m *module) { m.memory = "\x04\x01" }), "64 bits"},
+		"imported memory":       {with(func(m *module) { m.imports = []string{sized("a") + sized("b") + "\x02\x00\x01"} }), `"a"."b", which is no function`},
+		"imported global":       {with(func(m *module) { m.imports = []string{sized("a") + sized("b") + "\x03\x7f\x00"} }), "which is no function"},
+		"sections out of order": {with(func(m *module) { m.behind = "\x01\x01\x00" }), "out of order"},
+		"code without function": {with(func(m *module) { m.functions = append(m.functions, "\x00") }), "differ in number"},
+		"a large type":          {with(func(m *module) { m.types[0] = "\x60" + sized(strings.Repeat("\x7f", 1001)) + "\x00" }), "1001 parameters"},
+		"a large table":         {with(func(m *module) { m.tables = []string{"\x70\x00" + string(uleb(60_000_000))} }), "60000000 elements"},
+		"many tables": {with(func(m *module) {
+			m.tables = []string{"\x70\x00" + string(uleb(1<<20)), "\x70\x00" + string(uleb(1<<20))}
+		}),
+			"2097152 elements"},
+		"a start with parameters": {with(func(m *module) { m.types[0], m.start = "\x60\x01\x7f\x00", "\x00" }), "start function"},
+		"computed data":           {with(func(m *module) { m.data = []string{"\x00\x23\x00\x0b\x00"} }), "no constant"},
+		"code behind the end":     {newModule().function(opEnd, opNop), "after the end of a function"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := loader.Load(test.module.bytes())
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+	_, err := loader.Load(with(func(*module) {}).bytes())
+	require.NoError(t, err, "what the cases changed was fine before")
+}
+
+// compileBomb is a few kilobytes that take the compiler minutes: loops within
+// loops that carry many locals.
+func compileBomb(depth, locals int) []byte {
+	var code []byte
+	each := locals / depth
+	for i := range depth {
+		code = append(code, opLoop, void)
+		for j := range each {
+			n := uleb(uint64(i*each + j))
+			code = append(append(append(code, opLocalGet), n...), opI32Const, 1, 0x6a, opLocalSet)
+			code = append(code, n...)
+		}
+	}
+	for range depth {
+		code = append(code, opI32Const, 0, 0x0d, 0, opEnd)
+	}
+	m := newModule()
+	m.functions = []string{"\x00"}
+	m.bodies = []string{sized("\x01" + string(uleb(uint64(locals))) + "\x7f" + string(code) + "\x0b")}
+	return m.bytes()
+}
+
+func TestLoadRefusesCompileBombs(t *testing.T) {
+	blocks := newModule().function([]byte(strings.Repeat("\x02\x40\x0b", 20_000))...)
+	locals := newModule()
+	locals.functions, locals.bodies = []string{"\x00"}, []string{sized("\x01" + string(uleb(1<<30)) + "\x7f\x0b")}
+	for name, b := range map[string][]byte{
+		"nested loops over locals": compileBomb(40, 4000),
+		"blocks":                   blocks.bytes(),
+		"locals":                   locals.bytes(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			_, err := loader.Load(b)
+			require.ErrorContains(t, err, "function 0: ")
+			require.Less(t, time.Since(start), time.Second)
+		})
+	}
+	_, err := loader.Load(compileBomb(5, 100))
+	require.NoError(t, err)
+
+	many := newModule()
+	body := newModule().function([]byte(strings.Repeat("\x02\x40\x0b", 6000))...).bodies[0]
+	for range 40 {
+		many.functions, many.bodies = append(many.functions, "\x00"), append(many.bodies, body)
+	}
+	_, err = loader.Load(many.bytes())
+	require.ErrorContains(t, err, "to compile")
+}
+
+func TestLoadTellsWhatARunCanLeaveBehind(t *testing.T) {
+	plain, err := loader.Load(with(func(m *module) {
+		m.globals = []string{"\x7f\x01\x41\x00\x0b", "\x7f\x00\x41\x00\x0b", "\x7c\x01\x44\x00\x00\x00\x00\x00\x00\x00\x00\x0b"}
+		m.data = []string{"\x00\x41\x05\x0b\x02hi", "\x02\x00\x41\x07\x0b\x01!"}
+		m.start = "\x00"
+	}).bytes())
+	require.NoError(t, err)
+	require.False(t, plain.Stateful)
+	require.True(t, plain.Start)
+	require.Len(t, plain.Globals, 2, "the second cannot change")
+	require.Equal(t, []loader.Segment{{Offset: 5, Bytes: []byte("hi")}, {Offset: 7, Bytes: []byte("!")}}, plain.Data)
+
+	for name, m := range map[string]*module{
+		"table.set":   newModule().function(opI32Const, 0, 0xd0, 0x70, 0x26, 0),
+		"table.grow":  newModule().function(0xd0, 0x70, opI32Const, 1, 0xfc, 15, 0, opDrop),
+		"elem.drop":   newModule().function(0xfc, 13, 0),
+		"data.drop":   newModule().function(0xfc, 9, 0),
+		"a reference": with(func(m *module) { m.globals = []string{"\x6f\x01\xd0\x6f\x0b"} }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m.tables = []string{"\x70\x00\x01"}
+			got, err := loader.Load(m.bytes())
+			require.NoError(t, err)
+			require.True(t, got.Stateful)
+		})
+	}
+}
+
+// The helpers have to do what the instructions do: with overlap in both
+// directions, over many pieces, and trapping before they write.
+func TestCopiesInPieces(t *testing.T) {
+	m := newModule()
+	m.types = []string{"\x60\x03\x7f\x7f\x7f\x00"}
+	m.memory = "\x00\x20" // 2 MiB
+	arguments := []byte{opLocalGet, 0, opLocalGet, 1, opLocalGet, 2}
+	m.function(append(arguments, 0xfc, 10, 0, 0)...)
+	m.function(append(arguments, 0xfc, 11, 0)...)
+	m.exports = []string{export("copy", 0, 0), export("fill", 0, 1), export("memory", 2, 0)}
+	e := newEngine(t)
+	was, is := e.original(t, m.bytes()), e.rewritten(t, m.bytes())
+	const size = 2 << 20
+	pattern := bytes.Repeat([]byte("a pattern of no power of two"), size/28+1)[:size]
+	for _, c := range [][3]uint64{
+		{0, 0, 0}, {10, 20, 5}, {0, 100, 1 << 20}, {100, 0, 1 << 20}, {0, 1 << 20, 1 << 20}, {300_000, 1, 1_500_001}, {1, 300_000, 1_500_001},
+		{size, 0, 0}, {size, 0, 1}, {size + 1, 0, 0}, {0, size - 5, 6}, {size - 5, 0, 6}, {0, 0, 1<<32 - 1}, {1<<32 - 1, 1, 1<<32 - 1}, {0, 0, size}, {7, 7, 700_000},
+	} {
+		for _, name := range []string{"copy", "fill"} {
+			copy(content(was), pattern)
+			copy(content(is), pattern)
+			_, want := was.ExportedFunction(name).Call(t.Context(), c[:]...)
+			_, got := is.ExportedFunction(name).Call(t.Context(), c[:]...)
+			require.Equal(t, reason(want), reason(got), "%s%v", name, c)
+			require.True(t, bytes.Equal(content(was), content(is)), "%s%v", name, c)
+		}
+	}
+	require.Greater(t, e.yields, 10)
+}

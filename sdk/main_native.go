@@ -8,6 +8,9 @@ import (
 	"os"
 )
 
+// startsFromImage says that runs begin from the memory after the start.
+const startsFromImage = false
+
 // Main hands the program over to the scheduler. Call it as the whole of main.
 //
 // In a WebAssembly build it returns at once, because the host calls the

@@ -8,6 +8,9 @@ import (
 	"unsafe"
 )
 
+// startsFromImage says that runs begin from the memory after the start.
+const startsFromImage = true
+
 // Main hands the program over to the scheduler. In a WebAssembly build it
 // returns at once, because the host calls the plugin's exports instead.
 func Main() {}

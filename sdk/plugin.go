@@ -28,6 +28,13 @@ type Plugin struct {
 	// Empty means that the plugin takes no config.
 	ConfigSchema string
 
+	// Sample is task data (JSON) that Handle is run with once when the program is
+	// loaded, with a stand-in for the host: no operation has an effect and what it
+	// answers is thrown away. Every run begins from the memory as it is then, so
+	// a sample makes runs several times faster. Leave it empty when Handle
+	// changes variables of its package.
+	Sample string
+
 	// Handle does the work of one attempt.
 	Handle Handler
 }
@@ -61,6 +68,9 @@ func Register(p Plugin) {
 		panic("sdk: " + err.Error())
 	}
 	registered = &p
+	if startsFromImage {
+		registered.warm()
+	}
 }
 
 // Manifest returns what the plugin says about itself to the host.

@@ -37,6 +37,7 @@ func plugin() sdk.Plugin {
 		Summary:      "Notifies the people of a channel.",
 		Capabilities: []sdk.Capability{sdk.CapabilityNotify},
 		DataSchema:   dataSchema,
+		Sample:       `{"channelId":"sample","message":"sample","notifyVia":["discord"]}`,
 		Handle:       remind,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -82,27 +83,34 @@ func explain(err error) (jsontext.Pointer, string) {
 	case errors.Is(err, json.ErrUnknownName):
 		return e.JSONPointer, "is not a known field"
 	}
-	problem := "is " + kindName(e.JSONKind)
+	problem := "it " + kindName(e.JSONKind, e.GoType)
 	if e.GoType != nil {
-		problem += "; expected " + typeWords(e.GoType)
+		problem = "must be " + typeWords(e.GoType) + "; " + problem
 	}
 	return e.JSONPointer, problem
 }
 
-func kindName(k jsontext.Kind) string {
+// kindName says what was found where a value of another type was expected.
+func kindName(k jsontext.Kind, t reflect.Type) string {
 	switch k {
 	case 'n':
-		return "null"
+		return "is null"
 	case 't', 'f':
-		return "a boolean"
+		return "is a boolean"
 	case '"':
-		return "not such a string"
+		if t == reflect.TypeFor[time.Time]() {
+			return "is a text of another form"
+		}
+		return "is a string"
 	case '0':
-		return "not such a number"
+		if t != nil && t.Kind() == reflect.Int64 {
+			return "is a fraction or too large"
+		}
+		return "is a number"
 	case '{':
-		return "an object"
+		return "is an object"
 	case '[':
-		return "an array"
+		return "is an array"
 	}
-	return "not usable"
+	return "is something else"
 }

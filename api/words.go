@@ -14,7 +14,7 @@ func typeWords(t reflect.Type) string {
 		return typeWords(t.Elem()) + " or null"
 	}
 	if t == reflect.TypeFor[time.Time]() {
-		return "a time as in RFC 3339, for example 2026-01-31T09:00:00Z"
+		return "a time with its zone as in RFC 3339, for example 2026-01-31T09:00:00Z or 2026-01-31T09:00:00+01:00"
 	}
 	switch t.Kind() {
 	case reflect.String:

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/nexuscore/scheduler/core/schedule"
@@ -98,7 +99,7 @@ func (tt Timetable) noneLeft(t Task) error {
 	case t.ScheduleType != ScheduleOnce && t.Plan.LastNominal != nil:
 		return nil // it has run to its end
 	case t.ScheduleType == ScheduleOnce:
-		return Invalid(CodeInvalidSchedule, []FieldProblem{{Field: "/runAt", Problem: "is in the past"}})
+		return Invalid(CodeInvalidSchedule, []FieldProblem{{Field: "/runAt", Problem: fmt.Sprintf("is in the past, by more than misfire.windowMs allows (%s)", t.Misfire.WindowMs.Duration())}})
 	case t.EndAt != nil:
 		return Invalid(CodeInvalidSchedule, []FieldProblem{{Field: "/endAt", Problem: "leaves no occurrence"}})
 	}

@@ -58,7 +58,7 @@ func (r fileReader) read() (file, error) {
 		return file{}, err
 	}
 	root, err := parse(text)
-	if err != nil || root == nil {
+	if err != nil {
 		return file{}, err
 	}
 	var doc document
@@ -90,7 +90,7 @@ func parse(text []byte) (ast.Node, error) {
 	case len(tree.Docs) > 1:
 		return nil, errors.New("more than one YAML document; remove the --- lines")
 	case len(tree.Docs) == 0 || tree.Docs[0].Body == nil || tree.Docs[0].Body.Type() == ast.NullType:
-		return nil, nil
+		return nil, errors.New("the file is empty; write `plugins: []` for no plugins")
 	}
 	return tree.Docs[0].Body, nil
 }

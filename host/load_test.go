@@ -27,11 +27,21 @@ func TestLoadWithoutFile(t *testing.T) {
 
 func TestLoadEmptyFile(t *testing.T) {
 	h := newHouse(t)
-	for _, text := range []string{"", "# nothing\n", "plugins:\n", "plugins: []\n"} {
+	for _, text := range []string{"plugins:\n", "plugins: []\n"} {
 		h.file(t, "plugins.yaml", text)
 		h.load(t)
 		require.NoError(t, h.Problem(), text)
 		require.Empty(t, h.Plugins())
+	}
+}
+
+// A file that was cut off by an editor must not take all task types away.
+func TestAnEmptyFileIsAMistake(t *testing.T) {
+	h := newHouse(t)
+	for _, text := range []string{"", "# nothing\n"} {
+		h.file(t, "plugins.yaml", text)
+		h.load(t)
+		require.ErrorContains(t, h.Problem(), "plugins: []", text)
 	}
 }
 

@@ -22,7 +22,7 @@ type completer struct {
 // the store has not taken is dropped: its leases expire and it runs again.
 func (c *completer) run(ctx context.Context) {
 	for {
-		group := c.gather()
+		group := c.gather(ctx)
 		if len(group) == 0 {
 			return
 		}
@@ -30,13 +30,19 @@ func (c *completer) run(ctx context.Context) {
 	}
 }
 
-// gather waits for a completion and takes those that wait behind it.
-func (c *completer) gather() []core.Completion {
-	first, ok := <-c.done
-	if !ok {
+// gather waits for a completion and takes those that wait behind it. It returns
+// none when the channel is closed or ctx ends.
+func (c *completer) gather(ctx context.Context) []core.Completion {
+	var group []core.Completion
+	select {
+	case <-ctx.Done():
 		return nil
+	case first, ok := <-c.done:
+		if !ok {
+			return nil
+		}
+		group = append(group, first)
 	}
-	group := []core.Completion{first}
 	for len(group) < c.cfg.Batch {
 		select {
 		case next, ok := <-c.done:

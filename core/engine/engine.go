@@ -129,7 +129,6 @@ func (e *Engine) Stop(ctx context.Context) {
 	}
 	e.state = stateStopped
 	e.intake.cancel()
-	bounded(ctx, e.intake.wg.Wait)
 	e.drain(ctx)
 	e.upkeep.cancel()
 	bounded(ctx, e.upkeep.wg.Wait)
@@ -160,10 +159,12 @@ func bounded(ctx context.Context, wait func()) {
 const flushTime = 5 * time.Second
 
 // drain waits for what runs, tells it to end when ctx does, and waits until the
-// results are written.
+// results are written. A claim that the store answers late still starts work,
+// so the receivers count as running.
 func (e *Engine) drain(ctx context.Context) {
 	idle := make(chan struct{})
 	go func() {
+		e.intake.wg.Wait()
 		e.worker.running.Wait()
 		close(e.done)
 		close(idle)

@@ -149,3 +149,27 @@ func TestAPoisonousTaskDoesNotStopTheOthers(t *testing.T) {
 		require.Contains(t, *all[0].Error, "/timezone")
 	})
 }
+
+// slow answers a claim late, but within the patience of the worker.
+type slow struct{ core.Store }
+
+func (s slow) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {
+	time.Sleep(9 * time.Second)
+	return s.Store.Claim(ctx, ids, owner, ttl)
+}
+
+func TestStopWaitsForAClaimThatIsOnItsWay(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		run := invoker(func(ctx context.Context, _ core.Invocation) (core.Outcome, error) {
+			<-ctx.Done()
+			return core.Outcome{}, ctx.Err()
+		})
+		e := w.node(run, func(c *engine.Config) { c.Store = slow{w.store} })
+		x := w.execute(w.task())
+		time.Sleep(time.Second)
+		stop(e, time.Second) // ends before the claim is answered
+		x = w.execution(x.ID)
+		require.Equal(t, core.StatusPending, x.Status, "handed back")
+		time.Sleep(time.Minute)
+	})
+}

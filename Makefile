@@ -47,4 +47,8 @@ tidy: ## go.mod and go.sum as they should be
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build run test test-short bench fuzz lint tidy clean
+simulate: ## random tasks, plugins and faults in simulated time: SIMULATE_SEEDS=200 seeds, or SIMULATE_SEED again
+	@test -n "$$SIMULATE_SEED" || export SIMULATE_SEED=$$(date +%s) SIMULATE_SEEDS=$${SIMULATE_SEEDS:-200}; \
+	  go test -race -count=1 -timeout 60m ./core/engine/simulation
+
+.PHONY: help build run test test-short bench fuzz lint tidy clean simulate

@@ -101,8 +101,10 @@ func (e *Engine) Start() error {
 	ctx, abandon := context.WithCancel(context.Background())
 	e.abandon = abandon
 	go func() {
-		defer close(e.written)
 		e.completer.run(ctx)
+		close(e.written)
+		for range e.done { // abandoned: who ends later must not wait for ever
+		}
 	}()
 	signals, unsubscribe := e.cfg.Signals.Subscribe()
 	e.upkeep.begin(e.heartbeat.run, e.keeper.watch, e.reaper.run, e.janitor.run, func(ctx context.Context) {

@@ -21,6 +21,7 @@ func TestATaskGetsItsDefaults(t *testing.T) {
 		"timeoutMs": 300000.0, "delivery": "at_least_once", "concurrencyKey": "", "maxConcurrency": 1.0, "rateLimit": nil,
 		"retryPolicy": object{"attempts": 3.0, "delay": 60000.0, "backoff": "exponential", "maxDelay": 3600000.0, "jitter": true},
 		"data":        object{}, "labels": object{}, "enabled": true, "nextRun": nil, "lastRun": nil, "version": 1.0,
+		"alerts":             object{"lateAfterMs": 0.0, "missed": true, "failed": true},
 		"pauseAfterFailures": 0.0, "pauseReason": nil, "dependsOn": []any{},
 		"dependencyPolicy": object{"condition": "success", "onFailure": "fail", "timeoutMs": 86400000.0},
 	}
@@ -99,10 +100,10 @@ func TestBadTasksAreToldWhatIsWrong(t *testing.T) {
 		"unknown calendar": {`{` + ok + `, "cronExpression": "* * * * *", "calendars": ["none"]}`, 422, core.CodeInvalidSchedule, []string{"/calendars/0"}},
 		"bad dst":          {`{` + ok + `, "cronExpression": "* * * * *", "dst": {"gap": "jump"}}`, 422, core.CodeInvalidSchedule, []string{"/dst/gap"}},
 		"policies": {`{` + ok + `, "priority": 10, "overlap": "x", "delivery": "x", "timeoutMs": 0, "maxConcurrency": 0,
-			"misfire": {"policy": "x", "windowMs": -1}, "rateLimit": {"limit": 0, "perMs": 0},
+			"misfire": {"policy": "x", "windowMs": -1}, "rateLimit": {"limit": 0, "perMs": 0}, "alerts": {"lateAfterMs": -1},
 			"retryPolicy": {"attempts": 0, "delay": -1, "backoff": "x"}}`, 422, core.CodeValidationFailed, []string{
 			"/misfire/policy", "/misfire/windowMs", "/overlap", "/priority", "/timeoutMs", "/delivery",
-			"/retryPolicy/attempts", "/retryPolicy/delay", "/retryPolicy/backoff", "/maxConcurrency", "/rateLimit/limit", "/rateLimit/perMs",
+			"/retryPolicy/attempts", "/retryPolicy/delay", "/retryPolicy/backoff", "/maxConcurrency", "/alerts/lateAfterMs", "/rateLimit/limit", "/rateLimit/perMs",
 		}},
 		"labels":           {`{` + ok + `, "labels": {"a b": "c"}}`, 422, core.CodeValidationFailed, []string{"/labels"}},
 		"schedule no uuid": {`{` + ok + `, "scheduleId": "x"}`, 422, core.CodeValidationFailed, []string{"/scheduleId"}},

@@ -73,6 +73,7 @@ type Execution struct {
 	CancelRequested bool            `json:"-"`
 	LimitPaid       bool            `json:"-"` // the rate limit has let it through; it need not ask again
 	AttemptStart    time.Time       `json:"-"` // start of the running attempt
+	LateAt          *time.Time      `json:"-"` // people are told when it has not started by then; nil is never, or done
 }
 
 // Attempt is one finished try at an execution.
@@ -98,7 +99,7 @@ func NewExecution(t Task, trigger Trigger, nominal, due, now time.Time) Executio
 		Status: StatusPending, Trigger: trigger,
 		NominalTime: Instant(nominal), DueAt: Instant(due), CreatedAt: Instant(now),
 		MaxAttempts: t.RetryPolicy.Attempts, Attempts: []Attempt{},
-		Policy: t.Policy, Data: t.Data, Hours: hoursOf(t, trigger),
+		Policy: t.Policy, Data: t.Data, Hours: hoursOf(t, trigger), LateAt: t.Alerts.lateAt(due),
 	}
 }
 
@@ -118,12 +119,13 @@ func NewRetry(of Execution, now time.Time) (Execution, error) {
 	e.Worker, e.Plugin, e.Token, e.CancelRequested = "", "", 0, false
 	e.Hours, e.Awaits = nil, nil
 	e.LeaseUntil, e.AttemptStart = time.Time{}, time.Time{}
+	e.LateAt = e.Policy.Alerts.lateAt(e.DueAt)
 	return e, nil
 }
 
 // Dismiss ends an occurrence at planning: skipped or missed, with the reason.
 func (e *Execution) Dismiss(s Status, reason string, now time.Time) {
-	e.Status, e.Error = s, &reason
+	e.Status, e.Error, e.LateAt = s, &reason, nil
 	e.EndTime = utc(&now)
 }
 
@@ -142,6 +144,9 @@ func (e *Execution) Start(owner string, token int64, now, leaseUntil time.Time) 
 	e.LimitPaid = false
 	if e.StartTime == nil {
 		e.StartTime = &now
+	}
+	if !e.late(now) {
+		e.LateAt = nil
 	}
 	return nil
 }
@@ -232,7 +237,7 @@ func (e *Execution) HandBack(now time.Time) {
 func (e *Execution) PutOff(due time.Time) {
 	e.Attempt--
 	if e.Attempt == 0 {
-		e.StartTime = nil
+		e.StartTime, e.LateAt = nil, e.Policy.Alerts.lateAt(due)
 	}
 	e.Status, e.Worker, e.DueAt = StatusPending, "", Instant(due)
 }

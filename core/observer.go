@@ -18,6 +18,7 @@ const (
 	EventAttempt  EventKind = "attempt"  // an attempt ended
 	EventFinished EventKind = "finished" // an execution ended for good
 	EventReaped   EventKind = "reaped"   // a lease expired and its execution was taken back
+	EventLate     EventKind = "late"     // an execution has not started in time
 	EventFault    EventKind = "fault"    // a step of the engine failed and will be repeated
 )
 
@@ -27,7 +28,7 @@ type Event struct {
 	At        time.Time
 	Execution *Execution    // nil for faults
 	Lateness  time.Duration // started: from due to start
-	Part      string        // fault: planner, dispatcher, worker, reaper or janitor
+	Part      string        // fault: planner, judge, dispatcher, worker, completer, keeper, reaper, lookout, relay, herald or janitor
 	Err       error         // fault
 }
 

@@ -28,6 +28,7 @@ type Policy struct {
 	// failed; 0 never does.
 	PauseAfterFailures int        `json:"pauseAfterFailures"`
 	RateLimit          *RateLimit `json:"rateLimit"`
+	Alerts             Alerts     `json:"alerts"`
 }
 
 // RateLimit bounds how many executions with the same key start in a period.
@@ -61,6 +62,7 @@ func (d Defaults) Policy() Policy {
 		},
 		MaxConcurrency:   1,
 		DependencyPolicy: DependencyPolicy{Condition: OnSuccess, OnFailure: DependencyFails, TimeoutMs: MillisOf(24 * time.Hour)},
+		Alerts:           Alerts{Missed: true, Failed: true},
 	}
 }
 
@@ -78,6 +80,7 @@ func (p Policy) check(out *problems) {
 	out.within("/maxConcurrency", p.MaxConcurrency, 1, 10_000)
 	p.DependencyPolicy.check(out)
 	out.within("/pauseAfterFailures", p.PauseAfterFailures, 0, 1000)
+	p.Alerts.check(out)
 	if p.RateLimit != nil {
 		out.text("/rateLimit/key", p.RateLimit.Key, 0, 200)
 		out.within("/rateLimit/limit", p.RateLimit.Limit, 1, 1_000_000)

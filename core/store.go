@@ -24,6 +24,7 @@ type Store interface {
 	QueueStore
 	WorkStore
 	RequestStore
+	OutboxStore
 	MaintenanceStore
 }
 
@@ -298,8 +299,8 @@ type Finished struct {
 
 // MaintenanceStore keeps the store small and tells whether it is well.
 type MaintenanceStore interface {
-	// Prune removes up to limit finished executions and idempotency keys that
-	// are beyond the retention, and returns how many. It may look at a part of the
+	// Prune removes up to limit finished executions, idempotency keys and
+	// undelivered messages that are beyond the retention, and returns how many. It may look at a part of the
 	// tasks at a time; the next call goes on with the others.
 	Prune(ctx context.Context, keep Retention, limit int) (int, error)
 	// Stats counts what the health page and the metrics show.
@@ -313,6 +314,7 @@ type Retention struct {
 	History         time.Duration
 	HistoryPerTask  int // finished executions kept of one task, the newest
 	IdempotencyKeys time.Duration
+	Outbox          time.Duration // messages that nobody took
 }
 
 // Stats counts live things.

@@ -32,7 +32,7 @@ type HTTPNotifierConfig struct {
 // HTTPNotifier delivers notifications to the notification service:
 //
 //	POST <URL>/notifications
-//	Idempotency-Key: <executionId>:<sequence>
+//	Idempotency-Key: <executionId>:<sequence>, or the id of an alert
 //
 // 2xx is delivered. 429 and 503 are retryable after their Retry-After, other
 // 5xx, 408 and network errors are retryable, everything else is permanent.
@@ -97,6 +97,7 @@ func (h *HTTPNotifier) Close() { h.client.CloseIdleConnections() }
 
 // notificationBody is the JSON that the notification service gets.
 type notificationBody struct {
+	Event       string     `json:"event,omitempty"`
 	ExecutionID string     `json:"executionId"`
 	TaskID      string     `json:"taskId"`
 	TaskName    string     `json:"taskName"`
@@ -109,6 +110,7 @@ type notificationBody struct {
 
 func newNotificationBody(n Notification) notificationBody {
 	b := notificationBody{
+		Event:       n.Event,
 		ExecutionID: n.ExecutionID, TaskID: n.TaskID, TaskName: n.TaskName, TaskType: n.TaskType,
 		ChannelID: n.ChannelID, Message: n.Message, Via: n.Via,
 	}

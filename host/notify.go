@@ -20,7 +20,8 @@ type Notifier interface {
 
 // Notification is a message for the people of a channel.
 type Notification struct {
-	IdempotencyKey string // <executionId>:<sequence>, the same over all attempts
+	IdempotencyKey string // <executionId>:<sequence> or the id of an alert, the same over all attempts
+	Event          string // what an alert is about, such as execution.failed; empty when a plugin speaks
 
 	ExecutionID string
 	TaskID      string
@@ -52,7 +53,7 @@ func NewLogNotifier(logger hclog.Logger) *LogNotifier { return &LogNotifier{logg
 
 // Notify writes n to the log and answers the route "log". It never fails.
 func (l *LogNotifier) Notify(_ context.Context, n Notification) (Receipt, error) {
-	l.logger.Log(written(l.logger), "notification", "channel_id", n.ChannelID, "message", n.Message, "via", slices.Clone(n.Via),
+	l.logger.Log(written(l.logger), "notification", "event", n.Event, "channel_id", n.ChannelID, "message", n.Message, "via", slices.Clone(n.Via),
 		"execution_id", n.ExecutionID, "task_id", n.TaskID, "task_name", n.TaskName, "key", n.IdempotencyKey)
 	return Receipt{Via: []string{"log"}}, nil
 }

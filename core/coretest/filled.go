@@ -52,6 +52,7 @@ func fullPolicy() core.Policy {
 			Attempts: 5, Delay: 1_500, Backoff: core.BackoffLinear, MaxDelay: 90_000, Jitter: true,
 		},
 		ConcurrencyKey: "channel:1", MaxConcurrency: 3, PauseAfterFailures: 5,
+		Alerts:           core.Alerts{LateAfterMs: 900, Missed: true, Failed: true},
 		DependencyPolicy: core.DependencyPolicy{Condition: core.OnCompletion, OnFailure: core.DependencyWaits, TimeoutMs: 700},
 		RateLimit:        &core.RateLimit{Key: "api", Limit: 30, PerMs: 60_000},
 	}
@@ -74,6 +75,7 @@ func fillAttempt(e *core.Execution, s core.Status, now time.Time) {
 	e.Result, e.Plugin = json.RawMessage(`{"sent":true}`), "reminder@1.2.3"
 	e.DueAt = now.Add(time.Millisecond)
 	e.LimitPaid = true
+	e.LateAt = &now
 	e.Awaits = &core.Awaited{Tasks: []string{core.NewID()}, Since: now, Until: &now}
 	e.Attempts = []core.Attempt{{
 		Number: 1, Status: core.StatusFailed, StartTime: e.AttemptStart, EndTime: now,

@@ -32,6 +32,8 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Finish", s.finish)
 	t.Run("Follow", s.follow)
 	t.Run("Dependencies", s.dependencies)
+	t.Run("Outbox", s.outbox)
+	t.Run("Late", s.late)
 	t.Run("Leases", s.leases)
 	t.Run("Maintenance", s.maintenance)
 	t.Run("Context", s.contexts)

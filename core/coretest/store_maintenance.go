@@ -16,6 +16,7 @@ func (s storeSuite) maintenance(t *testing.T) {
 	s.run(t, "no retention keeps for ever", pruneNothing)
 	s.run(t, "one call removes up to its limit", pruneLimit)
 	s.run(t, "idempotency keys go when they are older than the retention", pruneKeys)
+	s.run(t, "messages that nobody took go when they are older than the retention", pruneOutbox)
 	s.run(t, "the key of a pruned execution makes a new one", pruneKeyOfPruned)
 	s.run(t, "the counts are right", countStats)
 	s.run(t, "a store that is well answers a ping", ping)
@@ -167,4 +168,14 @@ func prunePerTask(f *fixture) {
 	}
 	f.get(kept.ID)
 	f.get(live.ID)
+}
+
+func pruneOutbox(f *fixture) {
+	f.putFinished(f.putTask())
+	keep := core.Retention{Outbox: time.Hour}
+	f.clock.Set(Epoch().Add(time.Hour))
+	require.Zero(f, f.prune(keep, 10))
+	f.clock.Advance(time.Microsecond)
+	require.Equal(f, 1, f.prune(keep, 10))
+	require.Empty(f, f.messages(core.MessageEvent))
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -18,8 +19,12 @@ type Config struct {
 	Invoker  core.Invoker  // required
 	Signals  core.Signals  // required
 	Observer core.Observer // Defaults to none.
-	Logger   hclog.Logger  // Defaults to none.
-	Clock    core.Clock    // Defaults to the machine's. Only for what observers see; the store decides what is due.
+	// Publisher takes the events of the outbox. Defaults to one that drops them.
+	Publisher core.Publisher
+	// Alerter takes the alerts of the outbox. Defaults to one that drops them.
+	Alerter core.Alerter
+	Logger  hclog.Logger // Defaults to none.
+	Clock   core.Clock   // Defaults to the machine's. Only for what observers see; the store decides what is due.
 
 	// Timetable computes what is due next.
 	Timetable core.Timetable
@@ -62,6 +67,12 @@ func (c Config) withDefaults() Config {
 	if c.Observer == nil {
 		c.Observer = core.Observers{}
 	}
+	if c.Publisher == nil {
+		c.Publisher = nobody{}
+	}
+	if c.Alerter == nil {
+		c.Alerter = nobody{}
+	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
@@ -70,3 +81,9 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+// nobody listens: what it is told is dropped.
+type nobody struct{}
+
+func (nobody) Publish(context.Context, []core.Message) error { return nil }
+func (nobody) Alert(context.Context, core.Message) error     { return nil }

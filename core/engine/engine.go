@@ -18,6 +18,9 @@ type Engine struct {
 	heartbeat *loop
 	reaper    *loop
 	judge     *loop
+	lookout   *loop
+	relay     *loop
+	herald    *loop
 	janitor   *janitor
 	worker    *worker
 	keeper    *keeper
@@ -65,13 +68,14 @@ func New(cfg Config) (*Engine, error) {
 	e.worker = newWorker(cfg, e.keeper, e.done)
 	d := &dispatcher{cfg: cfg}
 	e.dispatch = newLoop("dispatcher", cfg.Idle, e.fault, d.step)
-	j := &judge{cfg: cfg, dispatch: e.dispatch.wake}
+	j := &judge{cfg: cfg, changed: e.wakeAll}
 	e.judge = newLoop("judge", cfg.Idle, e.fault, j.step)
-	p := &planner{cfg: cfg, cancel: e.cancelRunning, planned: e.wakeWaiting}
+	p := &planner{cfg: cfg, cancel: e.cancelRunning, planned: e.wakePlanned}
 	e.planner = newLoop("planner", cfg.Idle, e.fault, p.step)
 	e.heartbeat = newLoop("keeper", cfg.LeaseTTL/3, e.fault, e.keeper.step)
 	r := &reaper{cfg: cfg, keeper: e.keeper, ended: e.wakeAll}
 	e.reaper = newLoop("reaper", cfg.LeaseTTL/4, e.fault, r.step)
+	e.watchOutbox()
 	e.janitor = &janitor{cfg: cfg, fault: e.fault}
 	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, ended: e.wakeAll, fault: e.fault}
 	return e, nil
@@ -107,7 +111,7 @@ func (e *Engine) Start() error {
 		}
 	}()
 	signals, unsubscribe := e.cfg.Signals.Subscribe()
-	e.upkeep.begin(e.heartbeat.run, e.keeper.watch, e.reaper.run, e.janitor.run, func(ctx context.Context) {
+	e.upkeep.begin(e.heartbeat.run, e.keeper.watch, e.reaper.run, e.janitor.run, e.lookout.run, e.relay.run, e.herald.run, func(ctx context.Context) {
 		defer unsubscribe()
 		e.obey(ctx, signals)
 	})
@@ -197,6 +201,7 @@ func (e *Engine) obey(ctx context.Context, signals <-chan core.Signal) {
 				e.planner.wake()
 			case core.SignalDispatch:
 				e.wakeAll()
+				e.lookout.wake()
 			case core.SignalCancel:
 				e.keeper.end(s.ExecutionID, errCancelled)
 			case core.SignalFinished: // for those who wait for one execution
@@ -205,18 +210,39 @@ func (e *Engine) obey(ctx context.Context, signals <-chan core.Signal) {
 	}
 }
 
-// wakeWaiting is for when executions were planned: some may go, some wait for
-// dependencies.
-func (e *Engine) wakeWaiting() {
-	e.judge.wake()
-	e.dispatch.wake()
+// watchOutbox makes the loops that tell the outside what has happened.
+func (e *Engine) watchOutbox() {
+	events := &relay{cfg: e.cfg, duty: duty{cfg: e.cfg, name: "relay"}}
+	e.relay = newLoop("relay", e.cfg.Idle, e.fault, events.step)
+	e.relay.last = events.duty.release
+	alerts := &herald{cfg: e.cfg, duty: duty{cfg: e.cfg, name: "herald"}}
+	e.herald = newLoop("herald", e.cfg.Idle, e.fault, alerts.step)
+	e.herald.last = alerts.duty.release
+	l := &lookout{cfg: e.cfg, raised: e.wakeOutbox}
+	e.lookout = newLoop("lookout", e.cfg.Idle, e.fault, l.step)
 }
 
-// wakeAll is for when executions have ended: gates may have opened, and others
-// may run after them.
+func (e *Engine) wakeOutbox() {
+	e.relay.wake()
+	e.herald.wake()
+}
+
+// wakePlanned is for when executions were planned: some may go, some wait for
+// dependencies, some are late already, some were missed.
+func (e *Engine) wakePlanned() {
+	e.judge.wake()
+	e.dispatch.wake()
+	e.lookout.wake()
+	e.wakeOutbox()
+}
+
+// wakeAll is for when executions have ended: gates may have opened, others may
+// run after them, and somebody wants to know.
 func (e *Engine) wakeAll() {
 	e.planner.wake()
-	e.wakeWaiting()
+	e.judge.wake()
+	e.dispatch.wake()
+	e.wakeOutbox()
 }
 
 // cancelRunning ends an execution here and, by signal, on the other nodes.

@@ -10,8 +10,8 @@ import (
 // judge decides about the executions that wait for dependencies: it lets them
 // go, or ends them when a dependency has failed or patience has ended.
 type judge struct {
-	cfg      Config
-	dispatch func()
+	cfg     Config
+	changed func()
 }
 
 // step judges one batch.
@@ -27,7 +27,7 @@ func (j *judge) step(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	if len(report.Changed) > 0 {
-		j.dispatch()
+		j.changed()
 	}
 	return report.Wait, nil
 }

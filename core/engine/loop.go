@@ -19,6 +19,7 @@ type loop struct {
 	limit time.Duration
 	fault func(part string, err error)
 	bell  chan struct{}
+	last  func() // called when the loop ends
 }
 
 const (
@@ -30,7 +31,7 @@ const (
 const stepTime = 30 * time.Second
 
 func newLoop(part string, idle time.Duration, fault func(string, error), s step) *loop {
-	return &loop{part: part, step: s, idle: idle, limit: stepTime, fault: fault, bell: make(chan struct{}, 1)}
+	return &loop{part: part, step: s, idle: idle, limit: stepTime, fault: fault, bell: make(chan struct{}, 1), last: func() {}}
 }
 
 // wake asks for a round now. Calls that come before the round begins count once.
@@ -45,6 +46,7 @@ func (l *loop) wake() {
 // with growing pauses; a wake does not shorten those, so that a busy API cannot
 // turn a broken store into a storm.
 func (l *loop) run(ctx context.Context) {
+	defer l.last()
 	backoff := minBackoff
 	for ctx.Err() == nil {
 		wait, err := l.round(ctx)

@@ -90,7 +90,11 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	a.queue = memory.NewQueue(cfg.MaxQueueSize)
 	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
 
-	if a.host, err = newHost(cfg, log); err != nil {
+	notifier, err := newNotifier(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if a.host, err = newHost(cfg, log, notifier); err != nil {
 		return nil, err
 	}
 	a.onStop("plugins", a.host.Close)
@@ -104,10 +108,10 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	})
 	if a.engine, err = engine.New(engine.Config{
 		Store: a.store, Queue: a.queue, Locker: memory.NewLocker(clock), Limiter: memory.NewLimiter(clock),
-		Invoker: a.host, Signals: signals, Observer: a.faults, Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
+		Invoker: a.host, Signals: signals, Observer: a.faults, Alerter: host.NewAlerts(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
 		Owner: cfg.NodeID, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
 		Maintenance: cfg.MaintenanceInterval, CancelGrace: cancelGrace,
-		Retention: core.Retention{History: cfg.HistoryRetention, HistoryPerTask: cfg.HistoryPerTask, IdempotencyKeys: 24 * time.Hour},
+		Retention: core.Retention{History: cfg.HistoryRetention, HistoryPerTask: cfg.HistoryPerTask, IdempotencyKeys: 24 * time.Hour, Outbox: outboxRetention},
 	}); err != nil {
 		return nil, err
 	}
@@ -121,17 +125,22 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	return a, nil
 }
 
+// outboxRetention is how long an event or alert waits for somebody to take it.
+const outboxRetention = 7 * 24 * time.Hour
+
+// newNotifier makes what delivers the notifications of plugins and the alerts.
+func newNotifier(cfg config.Config, log hclog.Logger) (host.Notifier, error) {
+	if cfg.NotificationServiceURL == nil {
+		return host.NewLogNotifier(log.Named("notification")), nil
+	}
+	return host.NewHTTPNotifier(host.HTTPNotifierConfig{URL: cfg.NotificationServiceURL.String()})
+}
+
 // newHost makes the plugin host with its runtimes.
-func newHost(cfg config.Config, log hclog.Logger) (*host.Host, error) {
+func newHost(cfg config.Config, log hclog.Logger, notifier host.Notifier) (*host.Host, error) {
 	runtime, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
 	if err != nil {
 		return nil, err
-	}
-	notifier := host.Notifier(host.NewLogNotifier(log.Named("notification")))
-	if cfg.NotificationServiceURL != nil {
-		if notifier, err = host.NewHTTPNotifier(host.HTTPNotifierConfig{URL: cfg.NotificationServiceURL.String()}); err != nil {
-			return nil, err
-		}
 	}
 	return host.New(host.Config{
 		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,

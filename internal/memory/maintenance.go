@@ -8,8 +8,8 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// Prune removes finished executions and idempotency keys that are older than
-// the retention, the oldest first, and returns how many.
+// Prune removes finished executions, idempotency keys and messages that are
+// older than the retention, the oldest first, and returns how many.
 func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int, error) {
 	now, err := s.begin(ctx, "prune")
 	if err != nil {
@@ -26,6 +26,9 @@ func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int,
 	}
 	if keep.IdempotencyKeys > 0 {
 		n += s.requests.prune(now.Add(-keep.IdempotencyKeys), limit-n)
+	}
+	if keep.Outbox > 0 {
+		n += s.outbox.prune(now.Add(-keep.Outbox), limit-n)
 	}
 	return n, nil
 }

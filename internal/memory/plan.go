@@ -40,13 +40,16 @@ func (s *Store) apply(t core.Task, p core.Plan, now time.Time, report *core.Plan
 		_, running := s.endActive(t.ID, reasonNextOccurrence, now)
 		report.Cancel = append(report.Cancel, running...)
 	}
+	var added []core.Execution
 	for _, e := range p.Executions {
 		if s.executions.planned(&e) {
 			continue
 		}
 		s.add(e)
-		report.Planned = append(report.Planned, cloneExecution(e))
+		added = append(added, cloneExecution(e))
 	}
+	report.Planned = append(report.Planned, added...)
+	s.outbox.post(core.MessagesOf(added, now))
 	t.NextRun, t.Plan = p.NextRun, p.State
 	s.tasks.put(cloneTask(t))
 	for _, e := range p.Executions {

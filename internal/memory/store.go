@@ -26,6 +26,7 @@ type Store struct {
 	judgeAt    map[string]time.Time // when to look at the dependencies of executions
 	executions *ledger
 	requests   *requestTable
+	outbox     outbox
 }
 
 // NewStore returns an empty store whose clock decides what is due.

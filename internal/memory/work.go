@@ -126,6 +126,7 @@ func (s *Store) settle(row *core.Execution, now time.Time, fn func(time.Time, *c
 // follow applies what the end of an execution does to its task and to those that
 // depend on it.
 func (s *Store) follow(e core.Execution, now time.Time) {
+	s.outbox.post(core.MessagesOf([]core.Execution{e}, now))
 	s.pokeDependents(e, now)
 	row, ok := s.tasks.rows[e.TaskID]
 	if !ok || !e.Status.Final() {

@@ -76,18 +76,19 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 	}
 	started := make(map[string]core.Execution, len(ids))
 	err = inBatches(ids, func(batch []string) error {
-		args := make([]any, 0, 2*len(batch)+4)
+		args := make([]any, 0, 2*len(batch)+5)
 		for _, id := range batch {
 			args = append(args, id, token)
 			token++
 		}
-		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now))
+		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now), stamp(c.now))
 		var rows []executionRow
 		err := c.list(ctx, &rows, `
 			WITH v (claimed_id, new_token) AS (VALUES `+tuples(len(batch), 2)+`)
 			UPDATE executions SET
 				status = 'running', token = v.new_token, worker = ?, lease_until = ?,
-				attempt = attempt + 1, limit_paid = 0, attempt_start = ?, start_time = COALESCE(start_time, ?)
+				attempt = attempt + 1, limit_paid = 0, attempt_start = ?, start_time = COALESCE(start_time, ?),
+				late_at = CASE WHEN COALESCE(start_time, ?) < late_at THEN NULL ELSE late_at END
 			FROM v WHERE id = v.claimed_id
 			RETURNING `+executionColumns, args...)
 		for _, r := range rows {

@@ -10,9 +10,9 @@ import (
 // the order of executionArgs.
 const executionColumns = `id, task_id, task_name, type, status, trigger, nominal_time, due_at, start_time, end_time,
 	duration, attempt, max_attempts, attempts, error, error_code, result, worker, plugin, retry_of,
-	created_at, policy, data, hours, awaits, token, cancel_requested, limit_paid, lease_until, attempt_start`
+	created_at, policy, data, hours, awaits, token, cancel_requested, limit_paid, lease_until, attempt_start, late_at`
 
-const executionColumnCount = 30
+const executionColumnCount = 31
 
 // gateColumns lists what executions has beside them, in the order of gateArgs:
 // copies out of the policy, for indexes.
@@ -65,6 +65,7 @@ type executionRow struct {
 	LimitPaid       bool                     `db:"limit_paid"`
 	LeaseUntil      timestamp                `db:"lease_until"`
 	AttemptStart    timestamp                `db:"attempt_start"`
+	LateAt          timestamp                `db:"late_at"`
 }
 
 func (r executionRow) execution() core.Execution {
@@ -76,7 +77,7 @@ func (r executionRow) execution() core.Execution {
 		Error: r.Error, ErrorCode: r.ErrorCode, Result: json.RawMessage(r.Result),
 		Worker: r.Worker, Plugin: r.Plugin, RetryOf: r.RetryOf, CreatedAt: r.CreatedAt.Time,
 		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Hours: valueIn(r.Hours), Awaits: valueIn(r.Awaits), Token: r.Token, CancelRequested: r.CancelRequested, LimitPaid: r.LimitPaid,
-		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time,
+		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time, LateAt: r.LateAt.pointer(),
 	}
 }
 
@@ -94,7 +95,7 @@ func executionArgs(e core.Execution) []any {
 		stampOf(e.StartTime), stampOf(e.EndTime), e.Duration, e.Attempt, e.MaxAttempts,
 		document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin, e.RetryOf,
 		stamp(e.CreatedAt), document[core.Policy]{e.Policy}, rawJSON(e.Data), documentOf(e.Hours), documentOf(e.Awaits), e.Token, e.CancelRequested, e.LimitPaid,
-		stamp(e.LeaseUntil), stamp(e.AttemptStart),
+		stamp(e.LeaseUntil), stamp(e.AttemptStart), stampOf(e.LateAt),
 	}
 }
 

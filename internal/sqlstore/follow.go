@@ -6,9 +6,12 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// follow applies what the ends of executions do to their tasks and to those
-// that depend on them.
+// follow applies what the ends of executions do to their tasks, to those that
+// depend on them and to the outbox.
 func (c conn) follow(ctx context.Context, settled []core.Execution) error {
+	if err := c.post(ctx, core.MessagesOf(settled, c.now)); err != nil {
+		return err
+	}
 	if err := c.pauseFailing(ctx, settled); err != nil {
 		return err
 	}

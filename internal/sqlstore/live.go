@@ -71,22 +71,22 @@ func (c conn) save(ctx context.Context, executions []core.Execution) error {
 // updateLive writes what changes in the life of an execution.
 func (c conn) updateLive(ctx context.Context, executions []core.Execution) error {
 	return inBatches(executions, func(batch []core.Execution) error {
-		const columns = 19
+		const columns = 20
 		args := make([]any, 0, len(batch)*columns)
 		for _, e := range batch {
 			args = append(args, e.ID, e.Status, stamp(e.DueAt), stampOf(e.StartTime), stampOf(e.EndTime), e.Duration,
 				e.Attempt, document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin,
-				e.Token, e.CancelRequested, stamp(e.LeaseUntil), stamp(e.AttemptStart), documentOf(e.Awaits), e.LimitPaid)
+				e.Token, e.CancelRequested, stamp(e.LeaseUntil), stamp(e.AttemptStart), documentOf(e.Awaits), e.LimitPaid, stampOf(e.LateAt))
 		}
 		_, err := c.exec(ctx, `
 			WITH v (id, status, due_at, start_time, end_time, duration, attempt, attempts, error, error_code, result,
-				worker, plugin, token, cancel_requested, lease_until, attempt_start, awaits, limit_paid) AS (VALUES `+tuples(len(batch), columns)+`)
+				worker, plugin, token, cancel_requested, lease_until, attempt_start, awaits, limit_paid, late_at) AS (VALUES `+tuples(len(batch), columns)+`)
 			UPDATE executions SET
 				status = v.status, due_at = v.due_at, start_time = v.start_time, end_time = v.end_time,
 				duration = v.duration, attempt = v.attempt, attempts = v.attempts, error = v.error,
 				error_code = v.error_code, result = v.result, worker = v.worker, plugin = v.plugin, token = v.token,
 				cancel_requested = v.cancel_requested, lease_until = v.lease_until, attempt_start = v.attempt_start, awaits = v.awaits,
-				limit_paid = v.limit_paid
+				limit_paid = v.limit_paid, late_at = v.late_at
 			FROM v WHERE executions.id = v.id`, args...)
 		return err
 	})

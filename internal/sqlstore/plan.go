@@ -151,6 +151,9 @@ func (c conn) insertPlanned(ctx context.Context, decisions []decision) ([]core.E
 	if err := c.insertHistory(ctx, ended); err != nil {
 		return nil, err
 	}
+	if err := c.post(ctx, core.MessagesOf(ended, c.now)); err != nil {
+		return nil, err
+	}
 	if err := c.pokeDependents(ctx, ended); err != nil {
 		return nil, err
 	}

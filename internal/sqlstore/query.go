@@ -8,7 +8,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// maxBatch bounds the rows of one statement. With at most 31 columns it stays
+// maxBatch bounds the rows of one statement. With at most 36 columns it stays
 // under SQLite's 32,766 variables and Postgres's 65,535, and it keeps the text
 // of a statement below what a parser notices.
 const maxBatch = 500
@@ -48,7 +48,8 @@ func (c conn) exec(ctx context.Context, query string, args ...any) (int64, error
 // there is no slice.
 func expand(query string, args []any) (string, []any, error) {
 	for _, a := range args {
-		if _, ok := a.([]string); ok {
+		switch a.(type) {
+		case []string, []int64:
 			return sqlx.In(query, args...)
 		}
 	}

@@ -171,7 +171,20 @@ func TestTheEngineReadsNoWholeTable(t *testing.T) {
 		"prune": func(ctx context.Context, c conn) error {
 			_, err := c.pruneHistory(ctx, c.now, 10)
 			_, keys := c.pruneKeys(ctx, c.now, 10)
-			return errors.Join(err, keys)
+			_, messages := c.pruneOutbox(ctx, c.now, 10)
+			return errors.Join(err, keys, messages)
+		},
+		"outbox": func(ctx context.Context, c conn) error {
+			_, _, err := c.dueMessages(ctx, core.MessageAlert, 10)
+			_, waited := c.untilNextMessage(ctx, core.MessageAlert)
+			return errors.Join(err, waited, c.settle(ctx, []int64{1}, []core.Postponed{{Seq: 2}}))
+		},
+		"late": func(ctx context.Context, c conn) error {
+			_, err := c.lateExecutions(ctx, 10)
+			_, waited := c.untilNextLate(ctx)
+			late := e
+			late.LateAt = &c.now
+			return errors.Join(err, waited, c.postLate(ctx, []core.Execution{late}))
 		},
 		"retime": func(ctx context.Context, c conn) error {
 			return c.retimeTasks(ctx, core.Schedule{}, nil)
@@ -182,7 +195,7 @@ func TestTheEngineReadsNoWholeTable(t *testing.T) {
 				plan := queryPlan(t, s, sent.query, sent.args...)
 				// Partial indexes hold the few rows that matter, so that walking one is fine.
 				plan = regexp.MustCompile(`SCAN executions USING (COVERING )?INDEX executions_(ready|slots)_idx`).ReplaceAllString(plan, "")
-				require.NotRegexp(t, `SCAN (tasks|executions|task_history|execution_logs|idempotency_keys)`, plan, sent.query)
+				require.NotRegexp(t, `SCAN (tasks|executions|task_history|execution_logs|idempotency_keys|outbox)`, plan, sent.query)
 				require.NotContains(t, plan, "TEMP B-TREE", sent.query)
 			}
 		})

@@ -1,0 +1,65 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/coretest"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// answering is a notifier that keeps what it is told and answers err.
+type answering struct {
+	err  error
+	told []host.Notification
+}
+
+func (a *answering) Notify(_ context.Context, n host.Notification) (host.Receipt, error) {
+	a.told = append(a.told, n)
+	return host.Receipt{}, a.err
+}
+
+func failedMessage() core.Message {
+	e := coretest.Execution(coretest.Task(coretest.Named("Stream Reminder")))
+	e.Fail(&core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassPermanent, Message: "no such channel"}, "x@1", 0, coretest.Epoch())
+	return core.MessagesOf([]core.Execution{e}, coretest.Epoch())[1]
+}
+
+func TestAnAlertIsANotification(t *testing.T) {
+	n := &answering{}
+	m := failedMessage()
+	require.NoError(t, host.NewAlerts(n).Alert(t.Context(), m))
+	require.Equal(t, []host.Notification{{
+		IdempotencyKey: m.ID, Event: "execution.failed", ExecutionID: m.ExecutionID, TaskID: m.TaskID, TaskName: "Stream Reminder", TaskType: "test",
+		NominalTime: coretest.Epoch(), Message: `task "Stream Reminder" failed: no such channel`,
+	}}, n.told)
+}
+
+func TestAnAlertThatIsRefused(t *testing.T) {
+	other := errors.New("other")
+	for name, c := range map[string]struct {
+		answer error
+		class  core.Class
+		after  time.Duration
+	}{
+		"later":     {&wire.Error{Kind: wire.Retryable, RetryAfterMS: 7000}, core.ClassRetryable, 7 * time.Second},
+		"some time": {&wire.Error{Kind: wire.Retryable}, core.ClassRetryable, 0},
+		"never":     {&wire.Error{Kind: wire.Permanent}, core.ClassPermanent, 0},
+		"endless":   {&wire.Error{Kind: wire.Retryable, RetryAfterMS: 1 << 62}, core.ClassRetryable, 30 * 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, ok := errors.AsType[*core.Failure](host.NewAlerts(&answering{err: c.answer}).Alert(t.Context(), failedMessage()))
+			require.True(t, ok)
+			require.Equal(t, c.class, f.Class)
+			require.Equal(t, c.after, f.RetryAfter)
+		})
+	}
+	require.ErrorIs(t, host.NewAlerts(&answering{err: other}).Alert(t.Context(), failedMessage()), other)
+	require.Error(t, host.NewAlerts(&answering{}).Alert(t.Context(), core.Message{Data: []byte(`{`)}))
+}

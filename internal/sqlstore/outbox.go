@@ -1,0 +1,178 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// messageRow is a row of outbox.
+type messageRow struct {
+	Seq         int64            `db:"seq"`
+	ID          string           `db:"id"`
+	Kind        core.MessageKind `db:"kind"`
+	Type        string           `db:"type"`
+	TaskID      string           `db:"task_id"`
+	ExecutionID string           `db:"execution_id"`
+	Data        rawJSON          `db:"data"`
+	Tries       int              `db:"tries"`
+	CreatedAt   timestamp        `db:"created_at"`
+}
+
+func (r messageRow) message() core.Message {
+	return core.Message{
+		ID: r.ID, Seq: r.Seq, Kind: r.Kind, Type: r.Type, TaskID: r.TaskID, ExecutionID: r.ExecutionID,
+		Time: r.CreatedAt.Time, Data: json.RawMessage(r.Data), Tries: r.Tries,
+	}
+}
+
+// post adds messages to the outbox.
+func (c conn) post(ctx context.Context, messages []core.Message) error {
+	return inBatches(messages, func(batch []core.Message) error {
+		const columns = 9
+		args := make([]any, 0, len(batch)*columns)
+		for _, m := range batch {
+			at := stamp(m.Time)
+			args = append(args, m.ID, m.Kind, m.Type, m.TaskID, m.ExecutionID, rawJSON(m.Data), m.Tries, at, at)
+		}
+		_, err := c.exec(ctx, `
+			INSERT INTO outbox (id, kind, type, task_id, execution_id, data, tries, due_at, created_at)
+			VALUES `+tuples(len(batch), columns), args...)
+		return err
+	})
+}
+
+// Outbox implements core.OutboxStore.
+func (s *Store) Outbox(ctx context.Context, kind core.MessageKind, limit int) (core.OutboxReport, error) {
+	var report core.OutboxReport
+	err := s.snapshot(ctx, "read outbox", func(ctx context.Context, c conn) error {
+		messages, more, err := c.dueMessages(ctx, kind, limit)
+		report = core.OutboxReport{Messages: messages}
+		if err != nil || more {
+			return err
+		}
+		report.Wait, err = c.untilNextMessage(ctx, kind)
+		return err
+	})
+	if err != nil {
+		return core.OutboxReport{}, err
+	}
+	return report, nil
+}
+
+func (c conn) dueMessages(ctx context.Context, kind core.MessageKind, limit int) (due []core.Message, more bool, err error) {
+	var rows []messageRow
+	err = c.list(ctx, &rows, `
+		SELECT seq, id, kind, type, task_id, execution_id, data, tries, created_at FROM outbox
+		WHERE kind = ? AND NOT due_at > ?
+		ORDER BY seq LIMIT ?`, kind, stamp(c.now), limit+1)
+	for _, r := range rows[:min(limit, len(rows))] {
+		due = append(due, r.message())
+	}
+	return due, len(rows) > limit, err
+}
+
+func (c conn) untilNextMessage(ctx context.Context, kind core.MessageKind) (time.Duration, error) {
+	var next timestamp
+	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM outbox WHERE kind = ? AND due_at > ?`, kind, stamp(c.now))
+	return until(c.now, next), err
+}
+
+// SettleOutbox implements core.OutboxStore.
+func (s *Store) SettleOutbox(ctx context.Context, done []int64, later []core.Postponed) error {
+	return s.write(ctx, "settle outbox", func(ctx context.Context, c conn) error {
+		return c.settle(ctx, done, later)
+	})
+}
+
+func (c conn) settle(ctx context.Context, done []int64, later []core.Postponed) error {
+	err := inBatches(done, func(batch []int64) error {
+		_, err := c.exec(ctx, `DELETE FROM outbox WHERE seq IN (?)`, batch)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return inBatches(later, func(batch []core.Postponed) error {
+		args := make([]any, 0, 2*len(batch))
+		for _, p := range batch {
+			args = append(args, p.Seq, stamp(c.now.Add(p.After)))
+		}
+		_, err := c.exec(ctx, `
+			WITH v (put_off, until) AS (VALUES `+tuples(len(batch), 2)+`)
+			UPDATE outbox SET tries = tries + 1, due_at = v.until
+			FROM v WHERE seq = v.put_off`, args...)
+		return err
+	})
+}
+
+// RaiseLate implements core.OutboxStore. It looks before it takes the writer:
+// mostly there is nothing.
+func (s *Store) RaiseLate(ctx context.Context, limit int) (core.LateReport, error) {
+	var report core.LateReport
+	err := s.snapshot(ctx, "look for late executions", func(ctx context.Context, c conn) (err error) {
+		report.Wait, err = c.untilNextLate(ctx)
+		return err
+	})
+	if err != nil || report.Wait != 0 {
+		return report, err
+	}
+	err = s.write(ctx, "raise late executions", func(ctx context.Context, c conn) error {
+		report = core.LateReport{}
+		var err error
+		if report.Raised, err = c.lateExecutions(ctx, limit); err != nil {
+			return err
+		}
+		if err := c.postLate(ctx, report.Raised); err != nil {
+			return err
+		}
+		report.Wait, err = c.untilNextLate(ctx)
+		return err
+	})
+	if err != nil {
+		return core.LateReport{}, err
+	}
+	return report, nil
+}
+
+// lateExecutions reads what is late and not told yet, the longest late first.
+func (c conn) lateExecutions(ctx context.Context, limit int) ([]core.Execution, error) {
+	var rows []executionRow
+	err := c.list(ctx, &rows, `
+		SELECT `+executionColumns+` FROM executions
+		WHERE late_at IS NOT NULL AND late_at <= ?
+		ORDER BY late_at LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
+	return executionsOf(rows), err
+}
+
+// postLate writes the messages about late executions and forgets that they are
+// late.
+func (c conn) postLate(ctx context.Context, late []core.Execution) error {
+	var messages []core.Message
+	for _, e := range late {
+		messages = append(messages, core.LateMessages(e, c.now)...)
+	}
+	if err := c.post(ctx, messages); err != nil {
+		return err
+	}
+	return inBatches(idsOf(late), func(batch []string) error {
+		_, err := c.exec(ctx, `UPDATE executions SET late_at = NULL WHERE id IN (?)`, batch)
+		return err
+	})
+}
+
+func (c conn) untilNextLate(ctx context.Context) (time.Duration, error) {
+	var next timestamp
+	err := c.get(ctx, &next, `SELECT MIN(late_at) FROM executions WHERE late_at IS NOT NULL`)
+	return until(c.now, next), err
+}
+
+func (c conn) pruneOutbox(ctx context.Context, before time.Time, limit int) (int, error) {
+	n, err := c.exec(ctx, `
+		DELETE FROM outbox WHERE seq IN (
+			SELECT seq FROM outbox WHERE created_at < ?
+			ORDER BY created_at LIMIT ?)`, stamp(before), limit)
+	return int(n), err
+}

@@ -23,7 +23,8 @@ const (
 	GateConcurrency Gate = "concurrency" // the concurrency key
 	GateType        Gate = "type"        // executions of the task type
 	GateRate        Gate = "rate"        // the rate limit
-	GateQueue       Gate = "queue"       // handed to the queue, waits for a worker
+	GateQueue       Gate = "queue"       // the queue takes it, or has it
+	GateNode        Gate = "node"        // executions that the node runs at once
 	GateWorker      Gate = "worker"      // runs
 )
 
@@ -57,7 +58,7 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 	if err != nil {
 		return Explanation{}, err
 	}
-	x := explaining{scheduler: s, now: s.clock.Now(), task: t}
+	x := explaining{scheduler: s, now: s.clock.Now(), task: t, load: s.nodeLoad(ctx)}
 	live, err := s.store.Executions(ctx, ExecutionFilter{TaskID: id, Statuses: liveStatuses()}, Page{Limit: maxExplained})
 	if err != nil {
 		return Explanation{}, err
@@ -71,6 +72,19 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 		e.Executions = append(e.Executions, ExplainedExecution{Execution: live[i], Gates: gates})
 	}
 	return e, nil
+}
+
+// nodeLoad looks at the node, if it can: an explanation without it is better
+// than none.
+func (s *Scheduler) nodeLoad(ctx context.Context) *Load {
+	if s.load == nil {
+		return nil
+	}
+	l, err := s.load.Load(ctx)
+	if err != nil {
+		return nil
+	}
+	return &l
 }
 
 func liveStatuses() []Status {
@@ -88,6 +102,7 @@ type explaining struct {
 	scheduler *Scheduler
 	now       time.Time
 	task      Task
+	load      *Load // of this node; nil is not known
 }
 
 func gate(g Gate, blocking bool, format string, args ...any) GateState {
@@ -159,7 +174,8 @@ func (x explaining) executionGates(ctx context.Context, e Execution, live []Exec
 	case StatusRunning:
 		return []GateState{gate(GateWorker, false, "attempt %d runs on %s since %s", e.Attempt, e.Worker, e.AttemptStart.Format(time.RFC3339))}, nil
 	case StatusQueued:
-		return []GateState{gate(GateQueue, true, "handed to the queue; waits for a free worker")}, nil
+		queued := gate(GateQueue, true, "handed to the queue; waits for a free worker")
+		return append([]GateState{queued}, x.nodeGate()...), nil
 	}
 	dependency, err := x.dependencyGate(ctx, e)
 	if err != nil {
@@ -173,9 +189,12 @@ func (x explaining) executionGates(ctx context.Context, e Execution, live []Exec
 	if err != nil {
 		return nil, err
 	}
-	return []GateState{
-		x.dueGate(e), dependency, window, overlapGate(e, live), keyGate(e, counted), typeGate(e, counted), x.rateGate(e), x.pluginGate(),
-	}, nil
+	gates := []GateState{x.dueGate(e), dependency, window, overlapGate(e, live)}
+	slots, err := x.slotGates(ctx, e, counted)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(append(gates, slots...), x.rateGate(e), x.pluginGate()), x.queueGate()...), nil
 }
 
 func (x explaining) dueGate(e Execution) GateState {
@@ -230,24 +249,12 @@ func overlapGate(e Execution, live []Execution) GateState {
 	}
 	for _, other := range live {
 		if other.ID != e.ID && (other.Status == StatusRunning || other.Status == StatusQueued) {
-			return gate(GateOverlap, true, "execution %s of the task is %s and they exclude each other", other.ID, other.Status)
+			g := gate(GateOverlap, true, "execution %s of the task is %s and they exclude each other", other.ID, other.Status)
+			g.OpensAt = latestEnd(other)
+			return g
 		}
 	}
 	return gate(GateOverlap, false, "no other execution of the task runs")
-}
-
-func keyGate(e Execution, o Occupancy) GateState {
-	if e.Policy.ConcurrencyKey == "" {
-		return gate(GateConcurrency, false, "no concurrency key")
-	}
-	return gate(GateConcurrency, o.Key >= e.Policy.MaxConcurrency, "%d of %d slots of the key %q are taken", o.Key, e.Policy.MaxConcurrency, e.Policy.ConcurrencyKey)
-}
-
-func typeGate(e Execution, o Occupancy) GateState {
-	if o.TypeLimit == 0 {
-		return gate(GateType, false, "%d executions of the type %q are queued or run; it has no limit", o.Type, e.Type)
-	}
-	return gate(GateType, o.Type >= o.TypeLimit, "%d of %d executions of the type %q are queued or run", o.Type, o.TypeLimit, e.Type)
 }
 
 // rateGate cannot ask the limiter, because asking takes: a refused execution is
@@ -263,11 +270,4 @@ func (x explaining) rateGate(e Execution) GateState {
 		return g
 	}
 	return gate(GateRate, false, "rate limit %q: %d in %s", l.Key, l.Limit, l.PerMs.Duration())
-}
-
-// Occupancy counts who holds the slots that an execution competes for.
-type Occupancy struct {
-	Key       int // executions with the concurrency key that are queued or run
-	Type      int // executions of the type that are queued or run
-	TypeLimit int // 0 is none
 }

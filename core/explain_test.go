@@ -62,6 +62,61 @@ func TestExplainTheNextOccurrence(t *testing.T) {
 	require.Equal(t, core.CodeNotFound, core.CodeOf(err))
 }
 
+// TestExplainWhoIsInTheWay names the holders of slots and when they must end.
+func TestExplainWhoIsInTheWay(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	shared := func(s *core.TaskSpec) { s.ConcurrencyKey, s.Overlap = "k", core.OverlapQueueAll }
+	task := w.create(shared)
+	holder, err := w.Scheduler.Execute(ctx, task.ID, nil)
+	require.NoError(t, err)
+	_, err = w.store.Claim(ctx, []string{holder.ID}, "node", time.Minute)
+	require.NoError(t, err)
+	_, err = w.Scheduler.Execute(ctx, task.ID, nil)
+	require.NoError(t, err)
+	x := explain(t, w, task.ID)
+	end := coretest.Epoch().Add(task.TimeoutMs.Duration())
+	closed := 0
+	for _, g := range x.Executions[1].Gates {
+		if g.Gate == core.GateOverlap || g.Gate == core.GateConcurrency {
+			closed++
+			require.True(t, g.Blocking)
+			require.Contains(t, g.Reason, holder.ID)
+			require.Equal(t, end, *g.OpensAt, "when its attempt has ended at the latest")
+		}
+	}
+	require.Equal(t, 2, closed)
+}
+
+// loaded is a node with a fixed load.
+type loaded core.Load
+
+func (l loaded) Load(context.Context) (core.Load, error) { return core.Load(l), nil }
+
+func TestExplainABusyNode(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		load    loaded
+		status  core.Status
+		blocked []core.Gate
+	}{
+		"free":       {loaded{Slots: 1, Room: 1}, core.StatusPending, nil},
+		"queue full": {loaded{Slots: 1, Waiting: 9}, core.StatusPending, []core.Gate{core.GateQueue}},
+		"queued":     {loaded{Slots: 2, Running: 1}, core.StatusQueued, []core.Gate{core.GateQueue}},
+		"node full":  {loaded{Slots: 2, Running: 2, Node: "n"}, core.StatusQueued, []core.Gate{core.GateQueue, core.GateNode}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(s *core.SchedulerConfig) { s.Load = c.load })
+			task := w.create()
+			e := core.NewExecution(task, core.TriggerManual, coretest.Epoch(), coretest.Epoch(), coretest.Epoch())
+			e.Status = c.status
+			_, _, err := w.store.CreateExecution(ctx, e, nil)
+			require.NoError(t, err)
+			require.Equal(t, c.blocked, blocking(explain(t, w, task.ID).Executions[0].Gates))
+		})
+	}
+}
+
 // TestExplainAnExecution closes one gate after the other and demands that just
 // that one is named.
 func TestExplainAnExecution(t *testing.T) {

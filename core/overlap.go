@@ -50,5 +50,11 @@ func (p OverlapPolicy) Admit(a Active) Admission {
 	return Admission{Reason: "the previous execution has not ended"}
 }
 
+// LockedError is the answer to somebody who asks for an execution that the
+// policy does not admit: TASK_LOCKED, with the id of the oldest live execution.
+func (p OverlapPolicy) LockedError(a Admission, oldest string) error {
+	return Errorf(CodeTaskLocked, "overlap policy %s: %s (execution %s)", p, a.Reason, oldest)
+}
+
 // Exclusive reports whether at most one execution of the task may run at a time.
 func (p OverlapPolicy) Exclusive() bool { return p != OverlapAllow }

@@ -15,9 +15,10 @@ type Scheduler struct {
 	defaults  Defaults
 	timetable Timetable
 	clock     Clock
+	load      LoadReporter
 }
 
-// SchedulerConfig is what a Scheduler stands on. All fields are required.
+// SchedulerConfig is what a Scheduler stands on. All fields but Load are required.
 type SchedulerConfig struct {
 	Store     Store
 	Types     TypeCatalogue
@@ -25,13 +26,14 @@ type SchedulerConfig struct {
 	Defaults  Defaults
 	Timetable Timetable
 	Clock     Clock
+	Load      LoadReporter // of this node, for Explain; nil leaves it out
 }
 
 // NewScheduler makes a Scheduler.
 func NewScheduler(c SchedulerConfig) *Scheduler {
 	return &Scheduler{
 		store: c.Store, types: c.Types, signals: c.Signals,
-		defaults: c.Defaults, timetable: c.Timetable, clock: c.Clock,
+		defaults: c.Defaults, timetable: c.Timetable, clock: c.Clock, load: c.Load,
 	}
 }
 

@@ -32,18 +32,22 @@ type settable struct{ now time.Time }
 
 func (c *settable) Now() time.Time { return c.now }
 
-func newWorld(t require.TestingT) *world {
+func newWorld(t require.TestingT, options ...func(*core.SchedulerConfig)) *world {
 	w := &world{t: t, ctx: context.Background(), clock: &settable{coretest.Epoch()}, timetable: core.Timetable{MinInterval: time.Second}}
 	w.store = memory.NewStore(w.clock)
-	w.Scheduler = schedulerOn(w.store, memory.NewSignals(), w.clock)
+	w.Scheduler = schedulerOn(w.store, memory.NewSignals(), w.clock, options...)
 	return w
 }
 
-func schedulerOn(store core.Store, signals core.Signals, clock core.Clock) *core.Scheduler {
-	return core.NewScheduler(core.SchedulerConfig{
+func schedulerOn(store core.Store, signals core.Signals, clock core.Clock, options ...func(*core.SchedulerConfig)) *core.Scheduler {
+	c := core.SchedulerConfig{
 		Store: store, Types: anyType{}, Signals: signals, Clock: clock, Timetable: core.Timetable{MinInterval: time.Second},
 		Defaults: core.Defaults{Timeout: time.Minute, RetryAttempts: 3, RetryDelay: time.Second},
-	})
+	}
+	for _, option := range options {
+		option(&c)
+	}
+	return core.NewScheduler(c)
 }
 
 // anyType knows every task type and takes any data.

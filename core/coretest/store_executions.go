@@ -102,17 +102,18 @@ func createOverlap(f *fixture) {
 // the policy says.
 func (f *fixture) requireAdmitted(t core.Task, want bool) {
 	f.Helper()
-	e, _, err := f.CreateExecution(f.Context(), Execution(t), nil)
+	e, _, locked := f.CreateExecution(f.Context(), Execution(t), nil)
 	if want {
-		require.NoError(f, err, "overlap %s", t.Overlap)
+		require.NoError(f, locked, "overlap %s", t.Overlap)
 		return
 	}
-	requireCode(f, core.CodeTaskLocked, err)
-	require.ErrorContains(f, err, t.Overlap.Admit(core.Active{Running: 1, Waiting: 1}).Reason)
+	requireCode(f, core.CodeTaskLocked, locked)
+	require.ErrorContains(f, locked, t.Overlap.Admit(core.Active{Running: 1, Waiting: 1}).Reason)
 	list, err := f.Executions(f.Context(), core.ExecutionFilter{TaskID: t.ID}, core.Page{Limit: 10})
 	require.NoError(f, err)
 	require.NotContains(f, idsOf(list), e.ID)
 	require.Len(f, list, 1)
+	require.ErrorContains(f, locked, list[0].ID, "it says who is in the way")
 }
 
 func createCancelPrevious(f *fixture) {

@@ -192,6 +192,10 @@ func readyOccupancy(f *fixture) {
 	f.putRunning()
 	o, err := f.Occupancy(f.Context(), "k", "test")
 	require.NoError(f, err)
+	require.Len(f, o.KeyHolders, 2)
+	require.Len(f, o.TypeHolders, 3)
+	require.Subset(f, o.TypeHolders, o.KeyHolders)
+	o.KeyHolders, o.TypeHolders = nil, nil
 	require.Equal(f, core.Occupancy{Key: 2, Type: 3, TypeLimit: 7}, o)
 	o, err = f.Occupancy(f.Context(), "", "other")
 	require.NoError(f, err)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -254,6 +255,15 @@ func (e *Engine) cancelRunning(id string) {
 func (e *Engine) fault(part string, err error) {
 	e.cfg.Observer.Observe(core.Event{Kind: core.EventFault, At: e.cfg.Clock.Now(), Part: part, Err: err})
 	e.cfg.Logger.Warn("step failed and is repeated", "part", part, "error", err)
+}
+
+// Load implements core.LoadReporter.
+func (e *Engine) Load(ctx context.Context) (core.Load, error) {
+	waiting, room, err := e.cfg.Queue.Depth(ctx)
+	if err != nil {
+		return core.Load{}, fmt.Errorf("look at the queue: %w", err)
+	}
+	return core.Load{Node: e.cfg.Owner, Running: e.Running(), Slots: e.cfg.Concurrency, Waiting: waiting, Room: room}, nil
 }
 
 // Running counts the executions that run on this node.

@@ -102,10 +102,6 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 
 	signals := memory.NewSignals()
 	timetable := core.Timetable{MinInterval: cfg.MinInterval}
-	scheduler := core.NewScheduler(core.SchedulerConfig{
-		Store: a.store, Types: a.host, Signals: signals, Clock: clock, Timetable: timetable,
-		Defaults: core.Defaults{Timeout: cfg.DefaultTimeout, RetryAttempts: cfg.RetryAttempts, RetryDelay: cfg.RetryDelay},
-	})
 	if a.engine, err = engine.New(engine.Config{
 		Store: a.store, Queue: a.queue, Locker: memory.NewLocker(clock), Limiter: memory.NewLimiter(clock),
 		Invoker: a.host, Signals: signals, Observer: a.faults, Alerter: host.NewAlerts(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
@@ -115,6 +111,10 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	}); err != nil {
 		return nil, err
 	}
+	scheduler := core.NewScheduler(core.SchedulerConfig{
+		Store: a.store, Types: a.host, Signals: signals, Clock: clock, Timetable: timetable, Load: a.engine,
+		Defaults: core.Defaults{Timeout: cfg.DefaultTimeout, RetryAttempts: cfg.RetryAttempts, RetryDelay: cfg.RetryDelay},
+	})
 	a.api = api.New(api.Config{
 		Scheduler: scheduler, Health: a, Reload: a.host, Logger: log.Named("api"), Clock: clock, Host: cfg.Host,
 	})

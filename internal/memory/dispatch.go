@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -184,7 +185,26 @@ func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occup
 	defer s.end()
 
 	byKey, byType := s.executions.byKey[key], s.executions.byType[taskType]
-	return core.Occupancy{
+	o := core.Occupancy{
 		Key: byKey.queued + byKey.running, Type: byType.queued + byType.running, TypeLimit: s.typeLimit(taskType),
-	}, nil
+	}
+	for _, e := range s.executions.live {
+		if e.Status != core.StatusQueued && e.Status != core.StatusRunning {
+			continue
+		}
+		if key != "" && e.Policy.ConcurrencyKey == key {
+			o.KeyHolders = append(o.KeyHolders, e.ID)
+		}
+		if e.Type == taskType {
+			o.TypeHolders = append(o.TypeHolders, e.ID)
+		}
+	}
+	o.KeyHolders, o.TypeHolders = oldest(o.KeyHolders), oldest(o.TypeHolders)
+	return o, nil
+}
+
+// oldest returns the first few of ids in the order of their creation.
+func oldest(ids []string) []string {
+	slices.Sort(ids)
+	return ids[:min(len(ids), core.MaxHolders)]
 }

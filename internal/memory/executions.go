@@ -30,7 +30,7 @@ func (s *Store) CreateExecution(ctx context.Context, e core.Execution, key *core
 	}
 	admission := e.Policy.Overlap.Admit(s.executions.active(e.TaskID))
 	if !admission.Admit {
-		return core.Execution{}, nil, &core.Error{Code: core.CodeTaskLocked, Message: admission.Reason}
+		return core.Execution{}, nil, e.Policy.Overlap.LockedError(admission, s.executions.byTask[e.TaskID].live.sorted[0])
 	}
 	var running []string
 	if admission.CancelPrevious {

@@ -73,7 +73,11 @@ func (c conn) admit(ctx context.Context, e core.Execution) ([]string, error) {
 	}
 	a := e.Policy.Overlap.Admit(active[e.TaskID])
 	if !a.Admit {
-		return nil, core.Errorf(core.CodeTaskLocked, "overlap policy %s: %s", e.Policy.Overlap, a.Reason)
+		var oldest string
+		if err := c.get(ctx, &oldest, `SELECT MIN(id) FROM executions WHERE task_id = ?`, e.TaskID); err != nil {
+			return nil, err
+		}
+		return nil, e.Policy.Overlap.LockedError(a, oldest)
 	}
 	if !a.CancelPrevious {
 		return nil, nil

@@ -80,12 +80,27 @@ func (g gates) take(e gateRow) {
 	}
 }
 
+// holders lists the oldest executions that hold a slot and meet a condition.
+func (c conn) holders(ctx context.Context, condition string, arg any) (ids []string, err error) {
+	err = c.list(ctx, &ids, `
+		SELECT id FROM executions WHERE `+condition+` AND `+holdsSlot+`
+		ORDER BY id LIMIT ?`, arg, core.MaxHolders)
+	return ids, err
+}
+
 // Occupancy implements core.QueueStore.
 func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occupancy, error) {
 	o := core.Occupancy{TypeLimit: s.typeLimit()(taskType)}
 	err := s.snapshot(ctx, "count slots", func(ctx context.Context, c conn) error {
 		g, err := c.gates(ctx, false)
+		if err != nil {
+			return err
+		}
 		o.Key, o.Type = g.keys[key], g.types[taskType]
+		if o.KeyHolders, err = c.holders(ctx, `concurrency_key = ?`, key); err != nil {
+			return err
+		}
+		o.TypeHolders, err = c.holders(ctx, `type = ?`, taskType)
 		return err
 	})
 	return o, err

@@ -26,6 +26,7 @@ var controls = []struct {
 	{"what the queue loses is not offered again", storeOf(forgetful), []string{"is stuck"}},
 	{"at_most_once is tried again", storeOf(persistent), []string{"at_most_once"}},
 	{"an update arms from now", storeOf(rearming), []string{"forgot what was due", "moved its place"}},
+	{"an end is settled before it is told", storeOf(hasty), []string{"that it was told is false"}},
 	{"accepted and then lost", storeOf(volatile), []string{"is not there", "one key made two"}},
 }
 
@@ -205,4 +206,17 @@ func (s vanishing) CreateExecution(ctx context.Context, e core.Execution, key *c
 		return e, nil, nil
 	}
 	return s.Store.CreateExecution(ctx, e, key)
+}
+
+// forgetsMessages removes messages when they are read, and not when they are delivered.
+type forgetsMessages struct{ core.Store }
+
+func hasty(_ *world, s core.Store) core.Store { return forgetsMessages{s} }
+
+func (s forgetsMessages) Outbox(ctx context.Context, kind core.MessageKind, limit int) (core.OutboxReport, error) {
+	report, err := s.Store.Outbox(ctx, kind, limit)
+	for _, m := range report.Messages {
+		_ = s.SettleOutbox(ctx, []int64{m.Seq}, nil)
+	}
+	return report, err
 }

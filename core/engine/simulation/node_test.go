@@ -34,7 +34,7 @@ func (w *world) start() {
 	e, err := engine.New(engine.Config{
 		Store: remote{Store: w.store, link: n.link}, Queue: carrier{Queue: queue, link: n.link},
 		Locker: w.locker, Limiter: meter{Limiter: w.limiter, link: n.link},
-		Invoker: invoker{n}, Signals: postman{Signals: w.signals, link: n.link},
+		Invoker: invoker{n}, Publisher: speaker{w.outside, n.link}, Signals: postman{Signals: w.signals, link: n.link},
 		Clock: skewed(d.between(-5*time.Second, 5*time.Second)), Timetable: w.timetable,
 		Owner: n.name, Concurrency: 1 + d.below(6), Receivers: 1 + d.below(3), LeaseTTL: leaseTTL,
 		Redeliver: 30 * time.Second, Batch: pick(d, 3, 20, 500),

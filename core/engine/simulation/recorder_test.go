@@ -223,6 +223,10 @@ func (r *recorder) Reap(ctx context.Context, limit int, settle func(time.Time, *
 	return observe(r, &step{name: "reap"}, func() ([]core.Execution, error) { return r.Store.Reap(ctx, limit, settle) })
 }
 
+func (r *recorder) RaiseLate(ctx context.Context, limit int) (core.LateReport, error) {
+	return observe(r, &step{name: "late"}, func() (core.LateReport, error) { return r.Store.RaiseLate(ctx, limit) })
+}
+
 func (r *recorder) CreateTask(ctx context.Context, t core.Task, key *core.Idempotency) (core.Task, error) {
 	return observe(r, &step{name: "create", tasks: []string{t.ID}}, func() (core.Task, error) { return r.Store.CreateTask(ctx, t, key) })
 }

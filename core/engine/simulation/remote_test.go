@@ -55,6 +55,18 @@ func (r remote) Reap(ctx context.Context, limit int, settle func(time.Time, *cor
 	return call(ctx, r.link, "reap", func(ctx context.Context) ([]core.Execution, error) { return r.Store.Reap(ctx, limit, settle) })
 }
 
+func (r remote) Outbox(ctx context.Context, kind core.MessageKind, limit int) (core.OutboxReport, error) {
+	return call(ctx, r.link, "outbox", func(ctx context.Context) (core.OutboxReport, error) { return r.Store.Outbox(ctx, kind, limit) })
+}
+
+func (r remote) SettleOutbox(ctx context.Context, done []int64, later []core.Postponed) error {
+	return tell(ctx, r.link, "settle outbox", func(ctx context.Context) error { return r.Store.SettleOutbox(ctx, done, later) })
+}
+
+func (r remote) RaiseLate(ctx context.Context, limit int) (core.LateReport, error) {
+	return call(ctx, r.link, "late", func(ctx context.Context) (core.LateReport, error) { return r.Store.RaiseLate(ctx, limit) })
+}
+
 // The calls of the API.
 
 func (r remote) Task(ctx context.Context, id string) (core.Task, error) {

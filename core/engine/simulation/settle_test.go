@@ -34,6 +34,7 @@ func (w *world) settle(u *users) {
 	time.Sleep(2 * time.Minute) // what follows the last ends is planned
 	w.store.caughtUp()
 	w.store.settled()
+	w.heard()
 }
 
 // drain waits until nothing is left to do, or nothing has started for too long.

@@ -75,6 +75,7 @@ func drawPolicy(d *dice, spec *core.TaskSpec) {
 	key := keys[d.below(len(keys))]
 	p.ConcurrencyKey, p.MaxConcurrency = key.name, key.limit
 	p.PauseAfterFailures = pick(d, 0, 0, 0, 3)
+	p.Alerts.LateAfterMs = core.MillisOf(pick(d, 0, time.Second, time.Minute))
 	p.RateLimit = nil
 	if d.chance(0.15) {
 		p.RateLimit = &core.RateLimit{Key: pick(d, "", "shared"), Limit: 1 + d.below(3), PerMs: core.MillisOf(10 * time.Second)}

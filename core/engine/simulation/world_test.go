@@ -38,6 +38,7 @@ type world struct {
 	limiter   *memory.Limiter
 	timetable core.Timetable
 	journal   *journal
+	outside   *outside
 
 	rough float64     // how much more often than usual calls go wrong
 	calm  atomic.Bool // no more faults, and plugins are quick
@@ -65,7 +66,7 @@ func newWorld(seed uint64, v variant) *world {
 	}
 	store.LimitTypes(func(taskType string) int { return typeLimits[taskType] })
 	w.store = newRecorder(store, w)
-	w.journal = newJournal(w)
+	w.journal, w.outside = newJournal(w), newOutside()
 	d := w.source.of("world")
 	w.rough = pick(d, 0.3, 1, 1, 3, 6)
 	if d.chance(0.5) {

@@ -76,6 +76,13 @@ func (s *Server) getReady(c *fiber.Ctx) error {
 	return s.render(c, http.StatusOK, map[string]string{"status": "ready"})
 }
 
+func (s *Server) getMetrics(c *fiber.Ctx) error {
+	if s.metrics == nil {
+		return core.Errorf(core.CodeNotFound, "there are no metrics here")
+	}
+	return s.metrics(c)
+}
+
 func (s *Server) getOpenAPI(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentType, "application/yaml; charset=utf-8")
 	return c.Send(openAPI)

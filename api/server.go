@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/nexuscore/scheduler/core"
@@ -23,6 +24,7 @@ type Config struct {
 	Scheduler *core.Scheduler // required
 	Health    Health          // required
 	Reload    Reloader        // nil: plugins cannot be reloaded
+	Metrics   http.Handler    // answers GET /metrics; nil: there is none
 	Logger    hclog.Logger    // Defaults to none.
 	Clock     core.Clock      // Defaults to the machine's.
 
@@ -55,6 +57,7 @@ type Server struct {
 	scheduler *core.Scheduler
 	health    Health
 	reload    Reloader
+	metrics   fiber.Handler
 	log       hclog.Logger
 	clock     core.Clock
 	timeout   time.Duration
@@ -80,6 +83,9 @@ func New(cfg Config) *Server {
 	s := &Server{
 		scheduler: cfg.Scheduler, health: cfg.Health, reload: cfg.Reload, log: cfg.Logger, clock: cfg.Clock,
 		timeout: cfg.RequestTimeout, host: cfg.Host, waits: make(chan struct{}, cfg.MaxWaits),
+	}
+	if cfg.Metrics != nil {
+		s.metrics = adaptor.HTTPHandler(cfg.Metrics)
 	}
 	s.patience, s.hurry = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{

@@ -16,9 +16,11 @@ type Scheduler struct {
 	timetable Timetable
 	clock     Clock
 	load      LoadReporter
+	observer  Observer
 }
 
-// SchedulerConfig is what a Scheduler stands on. All fields but Load are required.
+// SchedulerConfig is what a Scheduler stands on. All fields
+// but Load and Observer are required.
 type SchedulerConfig struct {
 	Store     Store
 	Types     TypeCatalogue
@@ -27,13 +29,17 @@ type SchedulerConfig struct {
 	Timetable Timetable
 	Clock     Clock
 	Load      LoadReporter // of this node, for Explain; nil leaves it out
+	Observer  Observer     // of executions that a request ends; nil is none
 }
 
 // NewScheduler makes a Scheduler.
 func NewScheduler(c SchedulerConfig) *Scheduler {
+	if c.Observer == nil {
+		c.Observer = Observers{}
+	}
 	return &Scheduler{
 		store: c.Store, types: c.Types, signals: c.Signals,
-		defaults: c.Defaults, timetable: c.Timetable, clock: c.Clock, load: c.Load,
+		defaults: c.Defaults, timetable: c.Timetable, clock: c.Clock, load: c.Load, observer: c.Observer,
 	}
 }
 

@@ -76,3 +76,22 @@ func TestAwaitGivesUpOnAStoreThatDoesNotAnswer(t *testing.T) {
 		require.Equal(t, 5*time.Second, time.Since(begin))
 	})
 }
+
+// seen keeps the events of an observer.
+type seen struct{ events []core.Event }
+
+func (s *seen) Observe(e core.Event) { s.events = append(s.events, e) }
+
+func TestACancelledExecutionIsObservedOnce(t *testing.T) {
+	var all seen
+	w := newWorld(t, func(c *core.SchedulerConfig) { c.Observer = &all })
+	e, err := w.Execute(w.ctx, w.create().ID, nil)
+	require.NoError(t, err)
+	for range 2 {
+		_, err = w.CancelExecution(w.ctx, e.ID)
+		require.NoError(t, err)
+	}
+	require.Len(t, all.events, 1)
+	require.Equal(t, core.EventFinished, all.events[0].Kind)
+	require.Equal(t, core.StatusCancelled, all.events[0].Execution.Status)
+}

@@ -81,7 +81,9 @@ func (s *Scheduler) cancel(ctx context.Context, c Cancellation) (CancelReport, e
 		return r, err
 	}
 	s.sendCancel(ctx, r.Running)
-	for _, e := range r.Cancelled {
+	for i := range r.Cancelled {
+		e := &r.Cancelled[i]
+		s.observer.Observe(Event{Kind: EventFinished, At: s.clock.Now(), Execution: e})
 		s.signals.Send(ctx, Signal{Kind: SignalFinished, ExecutionID: e.ID})
 	}
 	s.signals.Send(ctx, Signal{Kind: SignalDispatch}) // a gate may have opened

@@ -22,6 +22,7 @@ import (
 	"github.com/nexuscore/scheduler/host/wasm"
 	"github.com/nexuscore/scheduler/internal/config"
 	"github.com/nexuscore/scheduler/internal/memory"
+	"github.com/nexuscore/scheduler/internal/metrics"
 	"github.com/nexuscore/scheduler/internal/sqlstore"
 )
 
@@ -42,6 +43,7 @@ type App struct {
 	stopTime time.Duration
 	ready    atomic.Bool
 	faults   *faults
+	metrics  *metrics.Metrics
 
 	mu       sync.Mutex
 	started  bool
@@ -66,7 +68,7 @@ const (
 // no work yet. What it has built is taken down again when a step fails.
 func New(ctx context.Context, cfg config.Config, log hclog.Logger, version string) (_ *App, err error) {
 	clock := core.SystemClock{}
-	a := &App{cfg: cfg, log: log, version: version, faults: newFaults(clock), stopTime: stopTime, serving: make(chan error, 1), probe: &http.Client{
+	a := &App{cfg: cfg, log: log, version: version, faults: newFaults(clock), metrics: metrics.New(version), stopTime: stopTime, serving: make(chan error, 1), probe: &http.Client{
 		Transport:     &http.Transport{Proxy: nil, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -103,8 +105,8 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	signals := memory.NewSignals()
 	timetable := core.Timetable{MinInterval: cfg.MinInterval}
 	if a.engine, err = engine.New(engine.Config{
-		Store: a.store, Queue: a.queue, Locker: memory.NewLocker(clock), Limiter: memory.NewLimiter(clock),
-		Invoker: a.host, Signals: signals, Observer: a.faults, Alerter: host.NewAlerts(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
+		Store: a.store, Queue: a.queue, Locker: a.metrics.Locker(memory.NewLocker(clock)), Limiter: memory.NewLimiter(clock),
+		Invoker: a.host, Signals: signals, Observer: core.Observers{a.faults, a.metrics}, Alerter: host.NewAlerts(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
 		Owner: cfg.NodeID, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
 		Maintenance: cfg.MaintenanceInterval, CancelGrace: cancelGrace,
 		Retention: core.Retention{History: cfg.HistoryRetention, HistoryPerTask: cfg.HistoryPerTask, IdempotencyKeys: 24 * time.Hour, Outbox: outboxRetention},
@@ -112,11 +114,12 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		return nil, err
 	}
 	scheduler := core.NewScheduler(core.SchedulerConfig{
-		Store: a.store, Types: a.host, Signals: signals, Clock: clock, Timetable: timetable, Load: a.engine,
+		Store: a.store, Types: a.host, Signals: signals, Clock: clock, Timetable: timetable, Load: a.engine, Observer: a.metrics,
 		Defaults: core.Defaults{Timeout: cfg.DefaultTimeout, RetryAttempts: cfg.RetryAttempts, RetryDelay: cfg.RetryDelay},
 	})
+	a.metrics.Watch(a.store, a.engine)
 	a.api = api.New(api.Config{
-		Scheduler: scheduler, Health: a, Reload: a.host, Logger: log.Named("api"), Clock: clock, Host: cfg.Host,
+		Scheduler: scheduler, Health: a, Reload: a.host, Metrics: a.metrics.Handler(), Logger: log.Named("api"), Clock: clock, Host: cfg.Host,
 	})
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Address()); err != nil {
 		return nil, listenError(cfg, err)

@@ -50,6 +50,7 @@ func (s *Server) routes() {
 	a.Get("/health", s.getHealth)
 	a.Get("/health/live", s.getLive)
 	a.Get("/health/ready", s.getReady)
+	a.Get("/nodes", s.listNodes)
 	a.Get("/metrics", s.getMetrics)
 	a.Get("/openapi.yaml", s.getOpenAPI)
 }

@@ -28,7 +28,7 @@ type Event struct {
 	At        time.Time
 	Execution *Execution    // nil for faults
 	Lateness  time.Duration // started: from due to start
-	Part      string        // fault: planner, judge, dispatcher, worker, completer, keeper, reaper, lookout, relay, herald or janitor
+	Part      string        // fault: planner, judge, dispatcher, worker, completer, keeper, reaper, lookout, relay, herald, registrar or janitor
 	Err       error         // fault
 }
 

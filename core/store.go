@@ -25,6 +25,7 @@ type Store interface {
 	WorkStore
 	RequestStore
 	OutboxStore
+	NodeStore
 	MaintenanceStore
 }
 

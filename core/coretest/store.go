@@ -35,6 +35,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Outbox", s.outbox)
 	t.Run("Late", s.late)
 	t.Run("Leases", s.leases)
+	t.Run("Nodes", s.nodes)
 	t.Run("Maintenance", s.maintenance)
 	t.Run("Context", s.contexts)
 }

@@ -26,6 +26,10 @@ type Config struct {
 	Logger  hclog.Logger // Defaults to none.
 	Clock   core.Clock   // Defaults to the machine's. Only for what observers see; the store decides what is due.
 
+	// Types is what the node can run, for the registry of nodes. Defaults to none.
+	Types core.TypeCatalogue
+	// Version of the service, for the registry.
+	Version string
 	// Timetable computes what is due next.
 	Timetable core.Timetable
 	// Owner names this node on leases. Required; unique among the nodes.

@@ -22,6 +22,7 @@ type Engine struct {
 	lookout   *loop
 	relay     *loop
 	herald    *loop
+	registrar *loop
 	janitor   *janitor
 	worker    *worker
 	keeper    *keeper
@@ -77,6 +78,9 @@ func New(cfg Config) (*Engine, error) {
 	r := &reaper{cfg: cfg, keeper: e.keeper, ended: e.wakeAll}
 	e.reaper = newLoop("reaper", cfg.LeaseTTL/4, e.fault, r.step)
 	e.watchOutbox()
+	reg := &registrar{cfg: cfg, load: e, started: cfg.Clock.Now()}
+	e.registrar = newLoop("registrar", cfg.LeaseTTL, e.fault, reg.step)
+	e.registrar.last = reg.forget
 	e.janitor = &janitor{cfg: cfg, fault: e.fault}
 	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, ended: e.wakeAll, fault: e.fault}
 	return e, nil
@@ -112,7 +116,7 @@ func (e *Engine) Start() error {
 		}
 	}()
 	signals, unsubscribe := e.cfg.Signals.Subscribe()
-	e.upkeep.begin(e.heartbeat.run, e.keeper.watch, e.reaper.run, e.janitor.run, e.lookout.run, e.relay.run, e.herald.run, func(ctx context.Context) {
+	e.upkeep.begin(e.heartbeat.run, e.keeper.watch, e.reaper.run, e.janitor.run, e.lookout.run, e.relay.run, e.herald.run, e.registrar.run, func(ctx context.Context) {
 		defer unsubscribe()
 		e.obey(ctx, signals)
 	})

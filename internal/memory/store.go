@@ -27,6 +27,7 @@ type Store struct {
 	executions *ledger
 	requests   *requestTable
 	outbox     outbox
+	nodes      map[string]core.Node
 }
 
 // NewStore returns an empty store whose clock decides what is due.
@@ -41,6 +42,7 @@ func NewStore(clock core.Clock) *Store {
 		judgeAt:    map[string]time.Time{},
 		executions: newLedger(),
 		requests:   newRequestTable(),
+		nodes:      map[string]core.Node{},
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/nexuscore/scheduler/core"
 )
 
@@ -19,14 +21,16 @@ func (m *Metrics) Locker(l core.Locker) core.Locker { return locker{l, m} }
 
 // Acquire implements core.Locker.
 func (l locker) Acquire(ctx context.Context, name, owner string, ttl time.Duration) (core.NamedLease, error) {
-	begin := time.Now()
-	lease, err := l.Locker.Acquire(ctx, name, owner, ttl)
 	result := "acquired"
+	timer := prometheus.NewTimer(prometheus.ObserverFunc(func(took float64) {
+		l.metrics.locks.WithLabelValues(result).Observe(took)
+	}))
+	defer timer.ObserveDuration()
+	lease, err := l.Locker.Acquire(ctx, name, owner, ttl)
 	if _, held := errors.AsType[*core.LeaseHeldError](err); held {
 		result = "held"
 	} else if err != nil {
 		result = "failed"
 	}
-	l.metrics.locks.WithLabelValues(result).Observe(time.Since(begin).Seconds())
 	return lease, err
 }

@@ -1,0 +1,25 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// nodeList is the answer of GET /nodes. There are few nodes, so it is one page.
+type nodeList struct {
+	Items      []core.Node `json:"items"`
+	NextCursor *string     `json:"nextCursor"` // always null
+}
+
+func (s *Server) listNodes(c *fiber.Ctx) error {
+	ctx, done := s.context()
+	defer done()
+	nodes, err := s.scheduler.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	return s.render(c, http.StatusOK, nodeList{Items: nodes})
+}

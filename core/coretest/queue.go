@@ -24,6 +24,10 @@ const (
 // an empty queue that holds up to capacity items; it is closed by t.Cleanup.
 // That items come again without an Ack is left to the adapter's own tests: only
 // it knows after how long.
+//
+// A queue may keep items in bundles of one type and priority that were sent
+// together, and count those. Where the suite counts it sends items that are a
+// bundle each: alone, or of different priorities.
 func TestQueue(t *testing.T, open func(t testing.TB, capacity int) core.Queue) {
 	s := queueSuite{open: open}
 	s.run(t, "items arrive as they were sent", 10, queueRoundTrip)
@@ -114,8 +118,9 @@ func queueTwice(f *queueFixture) {
 
 func queueFull(f *queueFixture) {
 	a, b := queueItem("a", 5), queueItem("b", 5)
-	f.send(a, b)
-	requireCode(f, core.CodeRateLimited, f.Publish(f.Context(), []core.QueueItem{queueItem("c", 9), queueItem("d", 9)}))
+	f.send(a)
+	f.send(b)
+	requireCode(f, core.CodeRateLimited, f.Publish(f.Context(), []core.QueueItem{queueItem("c", 9), queueItem("d", 8)}))
 	waiting, free, err := f.Depth(f.Context())
 	require.NoError(f, err)
 	require.Equal(f, []int{2, 1}, []int{waiting, free})
@@ -124,10 +129,10 @@ func queueFull(f *queueFixture) {
 }
 
 func queueRoom(f *queueFixture) {
-	f.send(queueItem("a", 5), queueItem("b", 5))
+	f.send(queueItem("a", 5), queueItem("b", 6))
 	requireCode(f, core.CodeRateLimited, f.Publish(f.Context(), []core.QueueItem{queueItem("c", 5)}))
 	f.receive(2)
-	f.send(queueItem("c", 5), queueItem("d", 5))
+	f.send(queueItem("c", 5), queueItem("d", 6))
 	require.Len(f, f.receive(2), 2)
 }
 
@@ -203,7 +208,7 @@ func queueHammer(f *queueFixture) {
 	together(senders+receivers, func(i int) {
 		if i < senders {
 			for n := range each {
-				errs[i] = errors.Join(errs[i], f.Publish(ctx, []core.QueueItem{queueItem(fmt.Sprintf("%d-%d", i, n), n%3)}))
+				errs[i] = errors.Join(errs[i], f.Publish(f.Context(), []core.QueueItem{queueItem(fmt.Sprintf("%d-%d", i, n), n%3)}))
 			}
 			return
 		}

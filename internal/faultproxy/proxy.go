@@ -1,0 +1,187 @@
+// Package faultproxy stands between a test and a server and breaks the
+// connections on demand. Only tests use it.
+package faultproxy
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// Proxy passes TCP connections through to one server. It is safe for concurrent
+// use. Its zero value is not useful; Start makes one.
+type Proxy struct {
+	target   string
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	conns   map[net.Conn]struct{}
+	refuse  bool
+	swallow chan struct{} // not nil: bytes wait until it is closed
+	delay   time.Duration
+	closed  bool
+}
+
+// Start listens on a free port of the loopback interface and passes what comes
+// to target, a host and port.
+func Start(target string) (*Proxy, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{target: target, listener: listener, conns: map[net.Conn]struct{}{}}
+	p.running.Go(p.accept)
+	return p, nil
+}
+
+// Addr returns the host and port to connect to.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Cut ends all connections and refuses new ones until Heal.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = true
+	p.dropAll()
+}
+
+// Drop ends all connections; new ones are welcome.
+func (p *Proxy) Drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dropAll()
+}
+
+// Blackhole lets connections stand and passes nothing on until Heal. New ones
+// are accepted and get no answer either.
+func (p *Proxy) Blackhole() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.swallow == nil {
+		p.swallow = make(chan struct{})
+	}
+}
+
+// Slow delays every chunk of bytes, each way.
+func (p *Proxy) Slow(delay time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = delay
+}
+
+// Heal ends every trouble. What a blackhole held back is passed on.
+func (p *Proxy) Heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse, p.delay = false, 0
+	p.release()
+}
+
+// Close ends the proxy and all connections, and waits for them.
+func (p *Proxy) Close() error {
+	err := p.listener.Close()
+	p.mu.Lock()
+	p.closed = true
+	p.release()
+	p.dropAll()
+	p.mu.Unlock()
+	p.running.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// release lets held bytes go. The caller holds mu.
+func (p *Proxy) release() {
+	if p.swallow != nil {
+		close(p.swallow)
+		p.swallow = nil
+	}
+}
+
+// dropAll ends all connections. The caller holds mu.
+func (p *Proxy) dropAll() {
+	for c := range p.conns {
+		_ = c.Close()
+	}
+	clear(p.conns)
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		if !p.add(client) {
+			_ = client.Close()
+			continue
+		}
+		p.running.Go(func() { p.serve(client) })
+	}
+}
+
+// add remembers a connection, unless connections are refused.
+func (p *Proxy) add(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuse || p.closed {
+		return false
+	}
+	p.conns[c] = struct{}{}
+	return true
+}
+
+func (p *Proxy) serve(client net.Conn) {
+	server, err := net.Dial("tcp", p.target)
+	if err != nil || !p.add(server) {
+		if err == nil {
+			_ = server.Close()
+		}
+		_ = client.Close()
+		return
+	}
+	p.running.Go(func() { p.pass(server, client) })
+	p.pass(client, server)
+}
+
+// pass moves bytes one way until either end is closed.
+func (p *Proxy) pass(from, to net.Conn) {
+	defer func() {
+		_ = from.Close()
+		_ = to.Close()
+		p.mu.Lock()
+		delete(p.conns, from)
+		delete(p.conns, to)
+		p.mu.Unlock()
+	}()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		p.hold()
+		if n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// hold waits for as long as the trouble of the moment demands.
+func (p *Proxy) hold() {
+	p.mu.Lock()
+	swallow, delay := p.swallow, p.delay
+	p.mu.Unlock()
+	if swallow != nil {
+		<-swallow
+	}
+	if delay > 0 {
+		<-time.After(delay)
+	}
+}

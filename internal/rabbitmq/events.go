@@ -1,0 +1,99 @@
+package rabbitmq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Event is something that has happened, to be told as a CloudEvent (1.0,
+// structured JSON).
+type Event struct {
+	ID      string          // unique within Source; the same when an event is told again
+	Type    string          // also the routing key, for example "scheduler.execution.finished"
+	Source  string          // a URI reference of who tells it
+	Subject string          // what it is about; may be ""
+	Time    time.Time       // when it happened
+	Data    json.RawMessage // may be nil
+}
+
+// cloudEvent is an Event as it travels.
+type cloudEvent struct {
+	SpecVersion     string          `json:"specversion"`
+	ID              string          `json:"id"`
+	Source          string          `json:"source"`
+	Type            string          `json:"type"`
+	Subject         string          `json:"subject,omitempty"`
+	Time            string          `json:"time"`
+	DataContentType string          `json:"datacontenttype,omitempty"`
+	Data            json.RawMessage `json:"data,omitempty"`
+}
+
+// maxRoutingKey is AMQP's bound, in bytes.
+const maxRoutingKey = 255
+
+// Events publishes to the topic exchange <prefix>.events with an event's type
+// as the routing key. Whether a queue takes an event is the business of those
+// who bind one. It is safe for concurrent use. Its zero value is not useful;
+// NewEvents makes one.
+type Events struct {
+	publisher *publisher
+	exchange  string
+}
+
+// NewEvents returns a publisher of events on a client. Close it before the
+// client.
+func NewEvents(client *Client) *Events {
+	names := topology{prefix: client.cfg.Prefix}
+	return &Events{publisher: newPublisher(client.publishing, names.declareEvents), exchange: names.events()}
+}
+
+// Publish returns when the server has taken responsibility for all events, in
+// their order. It fails with UNAVAILABLE, within a few times Config.Timeout,
+// when nobody knows which were taken: publish them again with the same ids. An
+// event without an id, a type of at most 255 bytes, a source or a time, or with
+// data that is no JSON, makes it fail before any is published.
+func (e *Events) Publish(ctx context.Context, events []Event) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("publish events: %w", err)
+	}
+	messages := make([]outgoing, len(events))
+	for i, event := range events {
+		body, err := encodeEvent(event)
+		if err != nil {
+			return fmt.Errorf("publish event %q: %w", event.ID, err)
+		}
+		messages[i] = outgoing{exchange: e.exchange, key: event.Type, message: amqp.Publishing{
+			ContentType: "application/cloudevents+json", DeliveryMode: amqp.Persistent,
+			MessageId: event.ID, Type: event.Type, Timestamp: event.Time, Body: body,
+		}}
+	}
+	return e.publisher.publish(ctx, messages)
+}
+
+func encodeEvent(e Event) ([]byte, error) {
+	switch {
+	case e.ID == "" || e.Type == "" || e.Source == "" || e.Time.IsZero():
+		return nil, errors.New("an event needs an id, a type, a source and a time")
+	case len(e.Type) > maxRoutingKey || len(e.ID) > maxRoutingKey:
+		return nil, fmt.Errorf("type or id is longer than %d bytes", maxRoutingKey)
+	}
+	c := cloudEvent{
+		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject,
+		Time: e.Time.UTC().Format(time.RFC3339Nano), Data: e.Data,
+	}
+	if len(e.Data) > 0 {
+		c.DataContentType = "application/json"
+	}
+	return json.Marshal(c)
+}
+
+// Close waits for what is being published. Closing again does nothing.
+func (e *Events) Close() error {
+	e.publisher.close()
+	return nil
+}

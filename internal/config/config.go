@@ -22,6 +22,10 @@ type Config struct {
 	PluginsConfig string // PLUGINS_CONFIG. Defaults to ./plugins.yaml.
 	NodeID        string // NODE_ID. Defaults to host name and process id.
 
+	DatabaseURL Secret // DATABASE_URL, postgresql://…; empty is SQLite under DATA_DIR, for one node
+	RedisURL    Secret // REDIS_URL, redis://… or rediss://…; empty keeps leases and limits in the database
+	RabbitMQURL Secret // RABBITMQ_URL, amqp://… or amqps://…; empty queues in process
+
 	NotificationServiceURL *url.URL // NOTIFICATION_SERVICE_URL; nil writes notifications to the log
 
 	MaxConcurrentTasks  int           // MAX_CONCURRENT_TASKS. Defaults to 10.
@@ -54,6 +58,9 @@ func Load(getenv func(string) string) (Config, error) {
 		DataDir:                r.text("DATA_DIR", "./data"),
 		PluginsConfig:          r.text("PLUGINS_CONFIG", "./plugins.yaml"),
 		NodeID:                 r.name("NODE_ID", fmt.Sprintf("%s-%d", host, os.Getpid())),
+		DatabaseURL:            r.address("DATABASE_URL", "postgresql", "postgres"),
+		RedisURL:               r.address("REDIS_URL", "redis", "rediss"),
+		RabbitMQURL:            r.address("RABBITMQ_URL", "amqp", "amqps"),
 		NotificationServiceURL: r.url("NOTIFICATION_SERVICE_URL", "http", "https"),
 		MaxConcurrentTasks:     r.number("MAX_CONCURRENT_TASKS", 10, 1, 100_000),
 		DefaultTimeout:         r.millis("DEFAULT_TIMEOUT", 300_000, 1),
@@ -71,6 +78,7 @@ func Load(getenv func(string) string) (Config, error) {
 		ShutdownGrace:          r.millis("SHUTDOWN_GRACE", 20_000, 0),
 	}
 	r.unsupported()
+	r.needDatabase(c)
 	r.guardHost(c.Host)
 	return c, errors.Join(r.problems...)
 }
@@ -82,9 +90,6 @@ func (c Config) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(
 // they were not set would be a false promise (a shared database that is not
 // used, an authentication that does not happen), so they are refused.
 var notYet = [...]struct{ name, why string }{
-	{"DATABASE_URL", "this version keeps its data in SQLite under DATA_DIR; unset it"},
-	{"REDIS_URL", "this version keeps locks and limits in process; unset it"},
-	{"RABBITMQ_URL", "this version queues in process; unset it"},
 	{"AUTH_SERVICE_URL", "this version has no authentication; unset it and keep HOST on loopback"},
 	{"CONFIG_SERVICE_URL", "this version reads plugins from PLUGINS_CONFIG; unset it"},
 }
@@ -93,6 +98,15 @@ func (r *reader) unsupported() {
 	for _, v := range notYet {
 		if r.getenv(v.name) != "" || r.getenv(v.name+"_FILE") != "" {
 			r.bad(v.name, v.why)
+		}
+	}
+}
+
+// needDatabase refuses services for many nodes beside a database for one.
+func (r *reader) needDatabase(c Config) {
+	for name, value := range map[string]Secret{"REDIS_URL": c.RedisURL, "RABBITMQ_URL": c.RabbitMQURL} {
+		if value != "" && c.DatabaseURL == "" {
+			r.bad(name, "is for nodes that share a database; set DATABASE_URL too, or unset it")
 		}
 	}
 }

@@ -176,9 +176,29 @@ func TestTheAPIWithoutAuthenticationStaysOnThisMachine(t *testing.T) {
 	require.ErrorContains(t, err, "neither an IP address nor a host name")
 }
 
+func TestTheAddressesOfACluster(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "url")
+	require.NoError(t, os.WriteFile(path, []byte("postgres://user:hunter2@db/x?sslmode=disable\n"), 0o600))
+	c, err := config.Load(env{"DATABASE_URL_FILE": path, "REDIS_URL": "rediss://r", "RABBITMQ_URL": "amqps://q/vhost"}.get)
+	require.NoError(t, err)
+	require.Equal(t, "postgres://user:hunter2@db/x?sslmode=disable", c.DatabaseURL.Reveal())
+	require.Equal(t, "rediss://r", c.RedisURL.Reveal())
+	require.Equal(t, "amqps://q/vhost", c.RabbitMQURL.Reveal())
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", c, c, c), "hunter2")
+	for name, value := range map[string]string{"DATABASE_URL": "mysql://user:hunter2@db", "REDIS_URL": "hunter2", "RABBITMQ_URL": "amqp://"} {
+		_, err := config.Load(env{name: value}.get)
+		require.ErrorContains(t, err, name+": is not a URL such as ")
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+	for name, value := range map[string]string{"REDIS_URL": "redis://r", "RABBITMQ_URL": "amqp://q"} {
+		_, err := config.Load(env{name: value}.get)
+		require.ErrorContains(t, err, name+": is for nodes that share a database; set DATABASE_URL too")
+	}
+}
+
 // refused are the variables whose meaning this version cannot keep.
 var refused = map[string]bool{
-	"DATABASE_URL": true, "REDIS_URL": true, "RABBITMQ_URL": true, "AUTH_SERVICE_URL": true, "CONFIG_SERVICE_URL": true,
+	"AUTH_SERVICE_URL": true, "CONFIG_SERVICE_URL": true,
 }
 
 func TestVariablesThatCannotBeKeptAreRefused(t *testing.T) {

@@ -90,6 +90,14 @@ func (r *reader) host(name, fallback string) string {
 	return v
 }
 
+// address is url for one that is kept as it is, with its password.
+func (r *reader) address(name string, schemes ...string) Secret {
+	if r.url(name, schemes...) == nil {
+		return ""
+	}
+	return r.secret(name)
+}
+
 // url reads an absolute URL of one of the schemes; nil when it is not set. The
 // value is not repeated in the problem: it may hold a password.
 func (r *reader) url(name string, schemes ...string) *url.URL {

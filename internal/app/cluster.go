@@ -1,0 +1,129 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/nexuscore/scheduler/api"
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/internal/memory"
+	"github.com/nexuscore/scheduler/internal/rabbitmq"
+	"github.com/nexuscore/scheduler/internal/redis"
+	"github.com/nexuscore/scheduler/internal/sqlstore"
+)
+
+// cluster opens the database that nodes share, and what makes many of them
+// faster. Only the database must be there when the service starts.
+func (o opening) cluster(ctx context.Context) (*backends, error) {
+	if err := os.MkdirAll(o.cfg.DataDir, 0o700); err != nil { // compiled plugins are kept there
+		return nil, fmt.Errorf("create DATA_DIR: %w", err)
+	}
+	store, err := sqlstore.OpenPostgres(ctx, sqlstore.PostgresConfig{URL: o.cfg.DatabaseURL.Reveal(), Logger: o.log.Named("store")})
+	if err != nil {
+		return nil, err
+	}
+	o.closes("store", store)
+	local := memory.NewQueue(o.cfg.MaxQueueSize)
+	o.closes("queue", local)
+	b := &backends{
+		store: store, queue: local, locker: store.Locker(), limiter: store.Limiter(), shared: true,
+		take: func([]string) {}, storeName: "postgres", storePlace: placeOf(o.cfg.DatabaseURL.Reveal()), queueName: "memory", locksName: "postgres",
+	}
+	if err := o.redis(ctx, b, store); err != nil {
+		return nil, err
+	}
+	if err := o.rabbitmq(b, local); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// redis puts leases, limits and signals on Redis, and leaves them to the
+// database while it does not answer.
+func (o opening) redis(ctx context.Context, b *backends, store *sqlstore.Postgres) error {
+	if o.cfg.RedisURL == "" {
+		signals, err := store.Signals(ctx)
+		if err != nil {
+			return err
+		}
+		o.closes("signals", signals)
+		b.signals = signals
+		return nil
+	}
+	log := o.log.Named("redis")
+	client, err := redis.Open(redis.Config{URL: o.cfg.RedisURL.Reveal(), Prefix: o.cfg.QueuePrefix, Logger: log, Clock: o.clock})
+	if err != nil {
+		return err
+	}
+	o.closes("redis", client)
+	both := redis.NewFallback(redis.FallbackConfig{
+		Locker: redis.NewLocker(client), Limiter: redis.NewLimiter(client),
+		SecondLocker: b.locker, SecondLimiter: b.limiter, Logger: log, Clock: o.clock,
+	})
+	signals := redis.NewSignals(client)
+	o.closes("signals", signals)
+	b.locker, b.limiter, b.signals, b.locksName = both, both, signals, "redis"
+	b.checkLocks = func(ctx context.Context) api.HealthCheck {
+		return timed(ctx, "redis", func(ctx context.Context) (map[string]any, error) {
+			h, err := client.Check(ctx)
+			if err != nil {
+				return map[string]any{"inUse": "postgres"}, errAway
+			}
+			return map[string]any{"version": h.Version, "degraded": both.State().Degraded}, nil
+		})
+	}
+	return nil
+}
+
+// rabbitmq hands executions over RabbitMQ, and in process while it is away.
+func (o opening) rabbitmq(b *backends, local core.Queue) error {
+	if o.cfg.RabbitMQURL == "" {
+		return nil
+	}
+	log := o.log.Named("rabbitmq")
+	client, err := rabbitmq.Open(rabbitmq.Config{
+		URL: o.cfg.RabbitMQURL.Reveal(), Prefix: o.cfg.QueuePrefix, Node: o.cfg.NodeID, Logger: log, Clock: o.clock,
+	})
+	if err != nil {
+		return err
+	}
+	o.closes("rabbitmq", client)
+	work := rabbitmq.NewQueue(client, rabbitmq.QueueConfig{Capacity: o.cfg.MaxQueueSize, Clock: o.clock})
+	both := rabbitmq.NewFallback(rabbitmq.FallbackConfig{Primary: work, Second: local, Logger: log, Clock: o.clock})
+	o.closes("work queue", both)
+	events := rabbitmq.NewEvents(client)
+	o.closes("events", events)
+	own := &ownTypes{take: work.SetTypes}
+	b.queue, b.take, b.queueName = typedQueue{Queue: both, local: local, own: own}, own.set, "rabbitmq"
+	b.publisher = cloudEvents{events}
+	b.broker = &broker{client: client, log: log}
+	b.checkQueue = func(ctx context.Context) api.HealthCheck {
+		return timed(ctx, "rabbitmq", func(ctx context.Context) (map[string]any, error) {
+			details := map[string]any{"inUse": "rabbitmq"}
+			if both.State().Degraded {
+				details["inUse"] = "memory"
+			}
+			h, err := work.Check(ctx)
+			details["state"] = h.State
+			if err != nil {
+				return details, errAway
+			}
+			details["version"] = h.Version
+			waiting, free, err := b.queue.Depth(ctx)
+			details["waiting"], details["free"] = waiting, free
+			return details, err
+		})
+	}
+	return nil
+}
+
+// placeOf names a server without what must not be shown.
+func placeOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "unknown"
+	}
+	return u.Host + u.Path
+}

@@ -22,7 +22,7 @@ func TestStoreKeepsTheContract(t *testing.T) {
 
 func TestPostgresKeepsTheContract(t *testing.T) {
 	coretest.TestStore(t, func(t testing.TB, clock core.Clock) core.Store {
-		return sqlstore.OpenTestPostgres(t, sqlstore.NewTestDatabase(t, true), clock)
+		return sqlstore.OpenTestPostgres(t, sqlstore.EmptyTestDatabase(t), clock)
 	})
 }
 

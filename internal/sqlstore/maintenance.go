@@ -12,6 +12,11 @@ import (
 func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int, error) {
 	s.pruning.Lock()
 	defer s.pruning.Unlock()
+	if s.dialect.maintain != nil {
+		if err := s.dialect.maintain(ctx, s); err != nil {
+			s.logger.Warn("maintenance of the database failed; it is tried again", "error", err)
+		}
+	}
 	pruned := 0
 	err := s.write(ctx, "prune", func(ctx context.Context, c conn) error {
 		pruned = 0

@@ -154,6 +154,7 @@ func postgresDialect(ctx context.Context, db *sqlx.DB, clock core.Clock) (dialec
 		tokens:     sequenceTokens,
 		hold:       holdName,
 		holdSlots:  holdSlots,
+		maintain:   maintainPostgres,
 		pruneOld:   pruneOldPartitions,
 		violation:  postgresViolation,
 		repeatable: postgresRepeatable,
@@ -190,6 +191,20 @@ func nameSearch(ctx context.Context, db *sqlx.DB) (string, error) {
 // whatever becomes of the transaction, and makes nobody wait.
 func sequenceTokens(ctx context.Context, c conn, n int) (tokens []int64, err error) {
 	return tokens, c.list(ctx, &tokens, `SELECT nextval('claim_tokens') FROM generate_series(1, ?::int)`, n)
+}
+
+// maintainPostgres makes the partitions of the days to come and forgets leases
+// and rate limits that say nothing any more. A lease is kept for an hour: while
+// its row is there, a statement that is late cannot hand out an older token.
+func maintainPostgres(ctx context.Context, s *Store) error {
+	return errors.Join(s.makePartitions(ctx), s.write(ctx, "forget leases and limits", func(ctx context.Context, c conn) error {
+		_, err := c.exec(ctx, `DELETE FROM task_locks WHERE lock_until < clock_timestamp() - interval '1 hour'`)
+		if err != nil {
+			return err
+		}
+		_, err = c.exec(ctx, `DELETE FROM rate_limits WHERE full_at < extract(epoch FROM clock_timestamp() - interval '1 minute') * 1000000`)
+		return err
+	}))
 }
 
 func postgresViolation(err error) violation {

@@ -1,12 +1,12 @@
 package sqlstore
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,7 +19,7 @@ import (
 // TestMain removes what the tests have made once for all of them.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := dropTemplate(); err != nil {
+	if err := dropDatabases(); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}
@@ -57,44 +57,97 @@ func onServer(statement string) error {
 	return errors.Join(err, db.Close())
 }
 
-// templateName is the database with the schema and nothing else, once it is
-// made: a copy of it takes a moment, and migrating takes longer than most tests.
-var templateName string
+// databases are those that were made for tests. A migrated one is emptied and
+// used again: making one, or dropping it, takes longer than most tests.
+var databases struct {
+	sync.Mutex
+	made []string
+	free []string // migrated and empty
+}
 
-var template = sync.OnceValues(func() (string, error) {
-	name := "scheduler_template_" + uuid.NewString()
+func makeDatabase() (name string, err error) {
+	name = "scheduler_test_" + uuid.NewString()
 	if err := onServer(`CREATE DATABASE "` + name + `"`); err != nil {
 		return "", err
 	}
-	templateName = name
-	p, err := OpenPostgres(context.Background(), PostgresConfig{URL: databaseURL(os.Getenv("TEST_DATABASE_URL"), name)})
-	if err != nil {
-		return "", err
-	}
-	return name, p.Close()
-})
-
-func dropTemplate() error {
-	if templateName == "" {
-		return nil
-	}
-	return onServer(`DROP DATABASE "` + templateName + `" WITH (FORCE)`)
+	databases.Lock()
+	defer databases.Unlock()
+	databases.made = append(databases.made, name)
+	return name, nil
 }
 
-// NewTestDatabase makes a database that goes with the test and returns its URL:
-// a migrated one, or one with nothing in it.
-func NewTestDatabase(t testing.TB, migrated bool) string {
+func dropDatabases() error {
+	databases.Lock()
+	defer databases.Unlock()
+	var errs []error
+	for _, name := range databases.made {
+		errs = append(errs, onServer(`DROP DATABASE "`+name+`" WITH (FORCE)`))
+	}
+	return errors.Join(errs...)
+}
+
+// NewTestDatabase makes a database with nothing in it, not even the schema, and
+// returns its URL.
+func NewTestDatabase(t testing.TB) string {
 	t.Helper()
 	server := testURL(t)
-	name, from := "scheduler_test_"+uuid.NewString(), "template1"
-	if migrated {
+	name, err := makeDatabase()
+	require.NoError(t, err)
+	return databaseURL(server, name)
+}
+
+// EmptyTestDatabase returns the URL of a migrated and empty database that the
+// test has for itself until it ends. The schema is not the test's to change.
+func EmptyTestDatabase(t testing.TB) string {
+	t.Helper()
+	server := testURL(t)
+	databases.Lock()
+	var name string
+	if last := len(databases.free) - 1; last >= 0 {
+		name, databases.free = databases.free[last], databases.free[:last]
+	}
+	databases.Unlock()
+	if name == "" {
 		var err error
-		from, err = template()
+		name, err = makeDatabase()
+		require.NoError(t, err)
+		_, err = MigratePostgres(t.Context(), databaseURL(server, name), MigrateUp)
 		require.NoError(t, err)
 	}
-	require.NoError(t, onServer(`CREATE DATABASE "`+name+`" TEMPLATE "`+from+`"`))
-	t.Cleanup(func() { require.NoError(t, onServer(`DROP DATABASE "`+name+`" WITH (FORCE)`)) })
+	t.Cleanup(func() {
+		require.NoError(t, emptyDatabase(databaseURL(server, name)))
+		databases.Lock()
+		defer databases.Unlock()
+		databases.free = append(databases.free, name)
+	})
 	return databaseURL(server, name)
+}
+
+func emptyDatabase(url string) error {
+	db, err := sql.Open("postgres", url)
+	if err != nil {
+		return err
+	}
+	var statements []string
+	rows, err := db.Query(`
+		SELECT format('DELETE FROM %I;', tablename) FROM pg_tables
+		WHERE schemaname = 'public' AND tablename <> 'goose_db_version' AND tablename !~ '_\d{8}$|_default$'
+		ORDER BY tablename = 'schedules', tablename = 'tasks'`) // referred to by the others
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	for rows.Next() {
+		var statement string
+		if err := rows.Scan(&statement); err != nil {
+			return errors.Join(err, rows.Close(), db.Close())
+		}
+		statements = append(statements, statement)
+	}
+	err = errors.Join(rows.Err(), rows.Close())
+	if err == nil {
+		_, err = db.Exec(strings.Join(statements, "\n"))
+	}
+	return errors.Join(err, db.Close())
 }
 
 // OpenTestPostgres opens a store on a database. It is closed when the test ends.

@@ -61,6 +61,7 @@ type dialect struct {
 	tokens     func(ctx context.Context, c conn, n int) ([]int64, error)                   // new fencing tokens, the greatest last
 	hold       func(ctx context.Context, c conn, shared bool, name string) error           // see conn.hold; nil where there is one writer
 	holdSlots  func(ctx context.Context, c conn, keys, types []string) error               // see conn.holdSlots; nil where there is one writer
+	maintain   func(ctx context.Context, s *Store) error                                   // what the database needs beside Prune; nil is nothing
 	pruneOld   func(ctx context.Context, c conn, before time.Time, limit int) (int, error) // remove history that ended before
 	violation  func(error) violation                                                       // which constraint an error is about
 	repeatable func(error) bool                                                            // the transaction did nothing, and may do better when repeated

@@ -294,12 +294,16 @@ CREATE INDEX idx_task_locks_lock_until ON task_locks (lock_until);
 CREATE INDEX task_locks_task_idx ON task_locks (task_id)
     WHERE task_id IS NOT NULL;
 
--- How much of each rate limit is used: when the whole allowance is back, in
--- microseconds since 1970, and how many starts the last request was given.
+-- How much of each rate limit is used. The other columns are the last request
+-- and its answer; times are microseconds, instants since 1970.
 CREATE TABLE rate_limits (
-    key     text COLLATE "C" NOT NULL,
-    full_at bigint           NOT NULL,
-    granted bigint           NOT NULL,
+    key      text COLLATE "C" NOT NULL,
+    full_at  bigint           NOT NULL, -- when the whole allowance is back
+    at       bigint           NOT NULL,
+    asked    bigint           NOT NULL,
+    granted  bigint           NOT NULL,
+    distance bigint           NOT NULL, -- between two starts
+    burst    bigint           NOT NULL, -- distance times limit
     CONSTRAINT rate_limits_pkey PRIMARY KEY (key)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 

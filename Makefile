@@ -21,10 +21,10 @@ bin/scheduler: $(GO_SOURCES) $(wildcard migrations/*/*.sql) api/openapi.yaml
 bin/plugins/%.wasm: $(shell find sdk plugins -type f) go.mod go.sum
 	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags='-s -w' -buildmode=c-shared -o $@ ./plugins/$*
 
-test: build ## run every test, with the race detector, in random order
-	go test -race -shuffle=on -timeout 14m ./...
+test: build ## run every test beside Postgres, Redis and RabbitMQ, with the race detector, in random order
+	go run ./internal/withservices -- go test -race -shuffle=on -timeout 14m ./...
 
-test-short: build ## the same without -race
+test-short: build ## the tests that need no service, without -race
 	go test -short -timeout 10m ./...
 
 bench: build ## measure start, lateness, throughput and memory

@@ -7,11 +7,14 @@ import (
 	"io/fs"
 )
 
-//go:embed sqlite/*.sql
+//go:embed postgres/*.sql sqlite/*.sql
 var files embed.FS
 
 // SQLite returns the migrations of the embedded database, in goose's format.
 func SQLite() fs.FS { return sub("sqlite") }
+
+// Postgres returns the migrations of PostgreSQL, in goose's format.
+func Postgres() fs.FS { return sub("postgres") }
 
 func sub(dir string) fs.FS {
 	tree, err := fs.Sub(files, dir)

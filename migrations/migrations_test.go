@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write testdata/checksums.txt anew; only
 // file would leave old and new databases with different schemas.
 func TestReleasedMigrationsDoNotChange(t *testing.T) {
 	const list = "testdata/checksums.txt"
-	sums := checksums(t, migrations.SQLite(), "sqlite/")
+	sums := append(checksums(t, migrations.Postgres(), "postgres/"), checksums(t, migrations.SQLite(), "sqlite/")...)
 	if *update {
 		require.NoError(t, os.WriteFile(list, []byte(strings.Join(sums, "\n")+"\n"), 0o600))
 	}
@@ -37,11 +37,13 @@ func TestReleasedMigrationsDoNotChange(t *testing.T) {
 }
 
 func TestMigrationsAreNumberedWithoutGaps(t *testing.T) {
-	files, err := fs.Glob(migrations.SQLite(), "*.sql")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for i, name := range files {
-		require.Regexp(t, fmt.Sprintf(`^%04d_[a-z0-9_]+\.sql$`, i+1), name)
+	for _, tree := range []fs.FS{migrations.Postgres(), migrations.SQLite()} {
+		files, err := fs.Glob(tree, "*.sql")
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for i, name := range files {
+			require.Regexp(t, fmt.Sprintf(`^%04d_[a-z0-9_]+\.sql$`, i+1), name)
+		}
 	}
 }
 

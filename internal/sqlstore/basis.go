@@ -6,10 +6,18 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
+// timings is held, shared, by those who write a task by schedules and calendars,
+// and alone by those who change these: a task is then either seen and re-timed,
+// or computed from what is new.
+const timings = "timings"
+
 // checkBasis looks whether what a task was computed from is still so.
 func (c conn) checkBasis(ctx context.Context, t core.Task) error {
 	if t.Basis == nil {
 		return nil
+	}
+	if err := c.holdShared(ctx, timings); err != nil {
+		return err
 	}
 	var shared *core.Schedule
 	if t.ScheduleID != nil {

@@ -179,6 +179,9 @@ func (c conn) calendarByID(ctx context.Context, id string) (core.Calendar, error
 // lockCalendar reads a calendar that the transaction is going to change and
 // checks its version.
 func (c conn) lockCalendar(ctx context.Context, name string, version int64) (core.Calendar, error) {
+	if err := c.hold(ctx, timings); err != nil {
+		return core.Calendar{}, err
+	}
 	cal, err := c.oneCalendar(ctx, `SELECT `+calendarColumns+` FROM calendars WHERE name = ?`+c.dialect.lock, name)
 	if err != nil {
 		return cal, err

@@ -42,7 +42,7 @@ func (c conn) cancelExecution(ctx context.Context, id, reason string) (core.Canc
 	}
 	e := row.execution()
 	if e.Status == core.StatusRunning {
-		_, err := c.exec(ctx, `UPDATE executions SET cancel_requested = 1 WHERE id = ?`, id)
+		_, err := c.exec(ctx, `UPDATE executions SET cancel_requested = `+c.dialect.yes+` WHERE id = ?`, id)
 		return core.CancelReport{Running: []string{id}}, err
 	}
 	e.Cancel(reason, c.now)
@@ -54,6 +54,9 @@ func (c conn) cancelExecution(ctx context.Context, id, reason string) (core.Canc
 }
 
 func (c conn) cancelTask(ctx context.Context, id, reason string) (core.CancelReport, error) {
+	if err := c.lockLiveOf(ctx, id); err != nil {
+		return core.CancelReport{}, err
+	}
 	t, err := c.lockTask(ctx, id)
 	if err != nil {
 		return core.CancelReport{}, err

@@ -21,6 +21,7 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 		if claimed, err = c.start(ctx, open, owner, ttl); err != nil {
 			return err
 		}
+		slices.Sort(held)
 		return inBatches(held, func(batch []string) error {
 			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending' WHERE id IN (?) AND status = 'queued'`, batch)
 			return err
@@ -35,20 +36,16 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 // sortByGate divides the executions that wait into those that may start now,
 // in order, and those that a gate holds.
 func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string, err error) {
-	type candidate struct {
-		gateRow
-		Rank timestamp `db:"rank"`
-	}
-	candidates, err := listIn[candidate](ctx, c, `
+	candidates, err := listIn[candidateRow](ctx, c, `
 		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rank FROM executions
-		WHERE id IN (?) AND `+isWaiting+` AND `+isFree+` AND due_at <= ?`+c.dialect.lock, ids, stamp(c.now))
+		WHERE id IN (?) AND `+isWaiting+` AND `+isFree+` AND due_at <= ?`+c.dialect.lockAll, ids, stamp(c.now))
 	if err != nil || len(candidates) == 0 {
 		return nil, nil, err
 	}
-	slices.SortFunc(candidates, func(a, b candidate) int {
+	slices.SortFunc(candidates, func(a, b candidateRow) int {
 		return cmp.Or(a.Rank.Compare(b.Rank.Time), cmp.Compare(a.ID, b.ID))
 	})
-	g, err := c.gates(ctx, true)
+	g, err := c.gatesOf(ctx, candidates)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,24 +67,26 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	token, err := c.reserveTokens(ctx, len(ids))
+	tokens, err := c.dialect.tokens(ctx, c, len(ids))
 	if err != nil {
 		return nil, err
 	}
 	started := make(map[string]core.Execution, len(ids))
 	err = inBatches(ids, func(batch []string) error {
-		args := make([]any, 0, 2*len(batch)+5)
-		for _, id := range batch {
-			args = append(args, id, token)
-			token++
+		const columns = `claimed_id, new_token`
+		pairs := make([]any, 0, 2*len(batch))
+		for i, id := range batch {
+			pairs = append(pairs, id, tokens[i])
 		}
+		tokens = tokens[len(batch):]
+		v, args := c.table(columns, pairs)
 		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now), stamp(c.now))
 		var rows []executionRow
 		err := c.list(ctx, &rows, `
-			WITH v (claimed_id, new_token) AS (VALUES `+tuples(len(batch), 2)+`)
+			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET
 				status = 'running', token = v.new_token, worker = ?, lease_until = ?,
-				attempt = attempt + 1, limit_paid = 0, attempt_start = ?, start_time = COALESCE(start_time, ?),
+				attempt = attempt + 1, limit_paid = `+c.dialect.no+`, attempt_start = ?, start_time = COALESCE(start_time, ?),
 				late_at = CASE WHEN COALESCE(start_time, ?) < late_at THEN NULL ELSE late_at END
 			FROM v WHERE id = v.claimed_id
 			RETURNING `+executionColumns, args...)
@@ -113,16 +112,10 @@ func (c conn) noteStart(ctx context.Context, ids []string, started map[string]co
 	}
 	slices.Sort(tasks)
 	err := inBatches(slices.Compact(tasks), func(batch []string) error {
-		_, err := c.exec(ctx, `UPDATE tasks SET last_run = ? WHERE id IN (?)`, stamp(c.now), batch)
+		_, err := c.exec(ctx, `
+			UPDATE tasks SET last_run = ?
+			WHERE id IN (SELECT id FROM tasks WHERE id IN (?)`+c.dialect.lockAll+`)`, stamp(c.now), batch)
 		return err
 	})
 	return claimed, err
-}
-
-// reserveTokens takes n fencing tokens, never given out before, and returns the
-// first.
-func (c conn) reserveTokens(ctx context.Context, n int) (int64, error) {
-	var last int64
-	err := c.get(ctx, &last, `UPDATE fencing SET token = token + ? WHERE name = 'claim' RETURNING token`, n)
-	return last - int64(n) + 1, err
 }

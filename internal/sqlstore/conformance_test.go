@@ -20,6 +20,12 @@ func TestStoreKeepsTheContract(t *testing.T) {
 	})
 }
 
+func TestPostgresKeepsTheContract(t *testing.T) {
+	coretest.TestStore(t, func(t testing.TB, clock core.Clock) core.Store {
+		return sqlstore.OpenTestPostgres(t, sqlstore.EmptyTestDatabase(t), clock)
+	})
+}
+
 // openStore opens a database that is closed when the test ends.
 func openStore(t testing.TB, path string, clock core.Clock) *sqlstore.Store {
 	t.Helper()

@@ -10,7 +10,12 @@ import (
 // putDependencies replaces the edges of a task. It refuses unknown tasks and
 // ways that lead back to it.
 func (c conn) putDependencies(ctx context.Context, t core.Task) error {
-	known, err := listIn[string](ctx, c, `SELECT id FROM tasks WHERE id IN (?)`, t.DependsOn)
+	if len(t.DependsOn) > 0 {
+		if err := c.hold(ctx, "dependencies"); err != nil { // two edges, each fine alone, may close a circle
+			return err
+		}
+	}
+	known, err := listIn[string](ctx, c, `SELECT id FROM tasks WHERE id IN (?)`+c.dialect.keep, t.DependsOn)
 	if err != nil {
 		return err
 	}
@@ -41,9 +46,8 @@ func (c conn) putDependencies(ctx context.Context, t core.Task) error {
 		for _, id := range batch {
 			args = append(args, core.NewID(), t.ID, id, stamp(c.now))
 		}
-		_, err := c.exec(ctx, `
-			INSERT INTO task_dependencies (id, task_id, depends_on, created_at)
-			VALUES `+tuples(len(batch), 4), args...)
+		v, args := c.table(`id, task_id, dependency, created_at`, args)
+		_, err := c.exec(ctx, `INSERT INTO task_dependencies (id, task_id, depends_on, created_at) `+v, args...)
 		return err
 	})
 }
@@ -75,16 +79,33 @@ func (c conn) pokeDependents(ctx context.Context, settled []core.Execution) erro
 		if err != nil || len(dependents) == 0 {
 			return err
 		}
-		if _, err := c.exec(ctx, `
-			UPDATE executions SET judge_at = ?
-			WHERE task_id IN (?) AND `+isAwaiting, stamp(c.now), dependents); err != nil {
-			return err
-		}
-		_, err = c.exec(ctx, `
-			UPDATE tasks SET next_run = ?
-			WHERE id IN (?) AND schedule_type = 'dependency' AND enabled = 1 AND pause_reason IS NULL`, stamp(c.now), dependents)
-		return err
+		return c.poke(ctx, dependents)
 	})
+}
+
+// judging is held by Judge alone and, shared, by those who end what others wait
+// for: an end is then seen either by the look that Judge takes, or by the
+// execution that Judge has put off.
+const judging = "judging"
+
+func (c conn) poke(ctx context.Context, dependents []string) error {
+	if err := c.holdShared(ctx, judging); err != nil {
+		return err
+	}
+	if _, err := c.exec(ctx, `
+		UPDATE executions SET judge_at = ?
+		WHERE id IN (
+			SELECT id FROM executions
+			WHERE task_id IN (?) AND `+isAwaiting+c.dialect.lockAll+`)`, stamp(c.now), dependents); err != nil {
+		return err
+	}
+	_, err := c.exec(ctx, `
+		UPDATE tasks SET next_run = ?
+		WHERE id IN (
+			SELECT id FROM tasks
+			WHERE id IN (?) AND schedule_type = 'dependency' AND enabled = `+c.dialect.yes+` AND pause_reason IS NULL`+c.dialect.lockAll+`)`,
+		stamp(c.now), dependents)
+	return err
 }
 
 // Dependencies implements core.PlanStore.
@@ -140,6 +161,9 @@ func (s *Store) Judge(ctx context.Context, limit int,
 	var report core.JudgeReport
 	err := s.write(ctx, "judge", func(ctx context.Context, c conn) error {
 		report = core.JudgeReport{}
+		if err := c.hold(ctx, judging); err != nil {
+			return err
+		}
 		waiting, err := c.toJudge(ctx, limit)
 		if err != nil {
 			return err
@@ -188,12 +212,14 @@ func (c conn) toJudge(ctx context.Context, limit int) ([]core.Execution, error) 
 // when one of their dependencies has ended.
 func (c conn) putOffJudging(ctx context.Context, executions []core.Execution) error {
 	return inBatches(executions, func(batch []core.Execution) error {
+		const columns = `id, judge_at`
 		args := make([]any, 0, 2*len(batch))
 		for _, e := range batch {
 			args = append(args, e.ID, stampOf(e.Awaits.Until))
 		}
+		v, args := c.table(columns, args)
 		_, err := c.exec(ctx, `
-			WITH v (id, judge_at) AS (VALUES `+tuples(len(batch), 2)+`)
+			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET judge_at = v.judge_at
 			FROM v WHERE executions.id = v.id`, args...)
 		return err

@@ -29,7 +29,7 @@ func (d dialect) executionsQuery(f core.ExecutionFilter, p core.Page) (string, [
 	var args []any
 	add := func(table string, statuses []string) {
 		where, values := executionConditions(f, p, statuses)
-		arms = append(arms, `SELECT * FROM (`+d.arm(f, table, where)+`)`)
+		arms = append(arms, `SELECT * FROM (`+d.arm(f, table, where)+`) AS page`)
 		args = append(append(args, values...), p.Limit)
 	}
 	live, ended := splitStatuses(f.Statuses)

@@ -18,6 +18,9 @@ func (s *Store) CreateExecution(ctx context.Context, e core.Execution, key *core
 		if made, replayed, err = replay(ctx, c, key, c.execution); err != nil || replayed {
 			return err
 		}
+		if err := c.holdRetry(ctx, e.RetryOf); err != nil {
+			return err
+		}
 		if made, replayed, err = c.liveRetry(ctx, e.RetryOf); err != nil {
 			return err
 		}
@@ -36,6 +39,14 @@ func (s *Store) CreateExecution(ctx context.Context, e core.Execution, key *core
 		return made, nil, core.ErrReplayed
 	}
 	return made, running, nil
+}
+
+// holdRetry lets those who retry the same execution come one after the other.
+func (c conn) holdRetry(ctx context.Context, of *string) error {
+	if of == nil {
+		return nil
+	}
+	return c.hold(ctx, "retry of "+*of)
 }
 
 // liveRetry finds the retry of an execution that has not ended.
@@ -67,6 +78,9 @@ func (c conn) addExecution(ctx context.Context, e core.Execution) (running []str
 // admit asks the overlap policy and makes room when it says so. It returns the
 // running executions that were asked to end.
 func (c conn) admit(ctx context.Context, e core.Execution) ([]string, error) {
+	if err := c.lockAdmission(ctx, e); err != nil {
+		return nil, err
+	}
 	active, err := c.active(ctx, []string{e.TaskID})
 	if err != nil {
 		return nil, err
@@ -84,6 +98,25 @@ func (c conn) admit(ctx context.Context, e core.Execution) ([]string, error) {
 	}
 	_, running, err := c.cancelLive(ctx, []string{e.TaskID}, replacedReason)
 	return running, err
+}
+
+// lockAdmission keeps others from adding executions to the task until the
+// transaction ends: what a policy counts must not change meanwhile. The planner
+// locks the same row.
+func (c conn) lockAdmission(ctx context.Context, e core.Execution) error {
+	if e.Policy.Overlap == core.OverlapAllow {
+		return nil
+	}
+	if e.Policy.Overlap == core.OverlapCancelPrevious {
+		if err := c.lockLiveOf(ctx, e.TaskID); err != nil {
+			return err
+		}
+	}
+	_, err := c.lockTask(ctx, e.TaskID)
+	if core.CodeOf(err) == core.CodeNotFound {
+		return nil // a retry of what a deleted task did
+	}
+	return err
 }
 
 // replacedReason is why an execution ended under OverlapCancelPrevious.

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -28,7 +29,8 @@ func (c conn) pauseFailing(ctx context.Context, settled []core.Execution) error 
 			ended, ids = append(ended, e), append(ids, e.TaskID)
 		}
 	}
-	rows, err := listIn[taskRow](ctx, c, `SELECT `+taskColumns+` FROM tasks WHERE id IN (?)`+c.dialect.lock, ids)
+	slices.Sort(ids)
+	rows, err := listIn[taskRow](ctx, c, `SELECT `+taskColumns+` FROM tasks WHERE id IN (?)`+c.dialect.lockAll, slices.Compact(ids))
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -25,37 +26,108 @@ type gates struct {
 	limit func(taskType string) int
 }
 
-// gates reads who holds a slot: the executions that are queued or running, or
-// of these the running ones only. There are as many as can run, not as wait.
-func (c conn) gates(ctx context.Context, runningOnly bool) (gates, error) {
-	holders := holdsSlot
-	if runningOnly {
-		holders += ` AND ` + isRunning // both, so that the indexes on the wider one serve
-	}
-	g := gates{tasks: map[string]bool{}, keys: map[string]int{}, types: map[string]int{}, limit: c.limit}
+func (c conn) newGates() gates {
+	return gates{tasks: map[string]bool{}, keys: map[string]int{}, types: map[string]int{}, limit: c.limit}
+}
+
+// gates reads who holds a slot: the executions that are queued or running.
+// There are as many as can run, not as wait.
+func (c conn) gates(ctx context.Context) (gates, error) {
+	g := c.newGates()
 	var held []struct {
 		TaskID string `db:"task_id"`
 		Type   string `db:"type"`
 	}
-	if err := c.list(ctx, &held, `SELECT task_id, type FROM executions WHERE `+holders); err != nil {
+	if err := c.list(ctx, &held, `SELECT task_id, type FROM executions WHERE `+holdsSlot); err != nil {
 		return g, err
 	}
 	for _, h := range held {
 		g.tasks[h.TaskID] = true
 		g.types[h.Type]++
 	}
-	var keys []struct {
-		Key   string `db:"concurrency_key"`
-		Count int    `db:"held"`
-	}
+	var keys []slotCount
 	err := c.list(ctx, &keys, `
-		SELECT concurrency_key, COUNT(*) AS held FROM executions
-		WHERE concurrency_key IS NOT NULL AND `+holders+`
+		SELECT concurrency_key AS name, COUNT(*) AS held FROM executions
+		WHERE concurrency_key IS NOT NULL AND `+holdsSlot+`
 		GROUP BY concurrency_key`)
 	for _, k := range keys {
-		g.keys[k.Key] = k.Count
+		g.keys[k.Name] = k.Held
 	}
 	return g, err
+}
+
+// slotCount is how many executions hold a slot of a key or a type.
+type slotCount struct {
+	Name string `db:"name"`
+	Held int    `db:"held"`
+}
+
+// isHolding is isRunning in the form that the index on the slots serves.
+const isHolding = holdsSlot + ` AND ` + isRunning
+
+// gatesOf reads what decides whether these executions may start: which of their
+// exclusive tasks run, and how many slots of their keys and limited types are
+// taken by running ones. Until the transaction ends nobody else can count the
+// same keys and types. That an exclusive task does not run twice, an index sees
+// to.
+func (c conn) gatesOf(ctx context.Context, candidates []candidateRow) (gates, error) {
+	g := c.newGates()
+	tasks, keys, types := g.needed(candidates)
+	if err := c.holdSlots(ctx, keys, types); err != nil {
+		return g, err
+	}
+	running, err := listIn[string](ctx, c, `SELECT task_id FROM executions WHERE task_id IN (?) AND `+isRunning, tasks)
+	if err != nil {
+		return g, err
+	}
+	for _, id := range running {
+		g.tasks[id] = true
+	}
+	held, err := listIn[slotCount](ctx, c, `
+		SELECT concurrency_key AS name, COUNT(*) AS held FROM executions
+		WHERE concurrency_key IN (?) AND `+isHolding+`
+		GROUP BY concurrency_key`, keys)
+	if err != nil {
+		return g, err
+	}
+	for _, k := range held {
+		g.keys[k.Name] = k.Held
+	}
+	held, err = listIn[slotCount](ctx, c, `
+		SELECT type AS name, COUNT(*) AS held FROM executions
+		WHERE type IN (?) AND `+isHolding+`
+		GROUP BY type`, types)
+	for _, k := range held {
+		g.types[k.Name] = k.Held
+	}
+	return g, err
+}
+
+// candidateRow is an execution that somebody asks to start.
+type candidateRow struct {
+	gateRow
+	Rank timestamp `db:"rank"`
+}
+
+// needed lists what stands between the executions and their start, each once
+// and in order.
+func (g gates) needed(candidates []candidateRow) (tasks, keys, types []string) {
+	for _, e := range candidates {
+		if e.ExclusiveTask != nil {
+			tasks = append(tasks, *e.ExclusiveTask)
+		}
+		if e.ConcurrencyKey != nil {
+			keys = append(keys, *e.ConcurrencyKey)
+		}
+		if g.limit(e.Type) > 0 {
+			types = append(types, e.Type)
+		}
+	}
+	once := func(names []string) []string {
+		slices.Sort(names)
+		return slices.Compact(names)
+	}
+	return once(tasks), once(keys), once(types)
 }
 
 // open reports whether the execution may start beside those counted.
@@ -92,7 +164,7 @@ func (c conn) holders(ctx context.Context, condition string, arg any) (ids []str
 func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occupancy, error) {
 	o := core.Occupancy{TypeLimit: s.typeLimit()(taskType)}
 	err := s.snapshot(ctx, "count slots", func(ctx context.Context, c conn) error {
-		g, err := c.gates(ctx, false)
+		g, err := c.gates(ctx)
 		if err != nil {
 			return err
 		}

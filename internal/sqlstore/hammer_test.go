@@ -21,8 +21,22 @@ import (
 // occurrence that was lost or came twice, for two running executions of an
 // exclusive task, and for a token that did not grow.
 func TestPromisesHoldUnderLoad(t *testing.T) {
+	hammerPromises(t, openStore(t, emptyDatabase(t), core.SystemClock{}))
+}
+
+// The same on several nodes.
+func TestPromisesHoldUnderLoadOnPostgres(t *testing.T) {
+	url := sqlstore.EmptyTestDatabase(t)
+	var nodes []*sqlstore.Store
+	for range 3 {
+		nodes = append(nodes, sqlstore.OpenTestPostgres(t, url, nil).Store)
+	}
+	hammerPromises(t, nodes...)
+}
+
+func hammerPromises(t *testing.T, nodes ...*sqlstore.Store) {
 	const tasks, perTask = 6, 25
-	h := newHammer(t, tasks, perTask)
+	h := newHammer(t, nodes, tasks, perTask)
 	var g errgroup.Group
 	for range 2 {
 		g.Go(h.plan)
@@ -39,7 +53,7 @@ func TestPromisesHoldUnderLoad(t *testing.T) {
 // hammer is the load and what it must not see.
 type hammer struct {
 	t       *testing.T
-	store   *sqlstore.Store
+	nodes   []*sqlstore.Store
 	tasks   []core.Task
 	planned atomic.Int64
 	want    int64
@@ -51,9 +65,9 @@ type hammer struct {
 	last    map[string]int64 // execution → its last token
 }
 
-func newHammer(t *testing.T, tasks, perTask int) *hammer {
+func newHammer(t *testing.T, nodes []*sqlstore.Store, tasks, perTask int) *hammer {
 	h := &hammer{
-		t: t, store: openStore(t, emptyDatabase(t), core.SystemClock{}),
+		t: t, nodes: nodes,
 		want: int64(tasks * perTask), running: map[string]int64{}, tokens: map[int64]bool{}, last: map[string]int64{},
 	}
 	for i := range tasks {
@@ -64,16 +78,19 @@ func newHammer(t *testing.T, tasks, perTask int) *hammer {
 				s.ConcurrencyKey, s.MaxConcurrency = "shared", 2
 			}
 		})
-		task, err := h.store.CreateTask(t.Context(), coretest.DueAt(task, time.Now()), nil)
+		task, err := h.any().CreateTask(t.Context(), coretest.DueAt(task, time.Now()), nil)
 		require.NoError(t, err)
 		h.tasks = append(h.tasks, task)
 	}
 	return h
 }
 
+// any is one of the nodes.
+func (h *hammer) any() *sqlstore.Store { return h.nodes[rand.IntN(len(h.nodes))] }
+
 func (h *hammer) plan() error {
 	for !h.ended.Load() {
-		report, err := h.store.PlanDue(h.t.Context(), 4, func(now time.Time, d core.DueTask) core.Plan {
+		report, err := h.any().PlanDue(h.t.Context(), 4, func(now time.Time, d core.DueTask) core.Plan {
 			due := *d.Task.NextRun
 			p := core.Plan{State: d.Task.Plan, Executions: []core.Execution{
 				core.NewExecution(d.Task, core.TriggerSchedule, due, due, now),
@@ -96,7 +113,7 @@ func (h *hammer) plan() error {
 
 func (h *hammer) work(owner string) error {
 	for !h.ended.Load() {
-		report, err := h.store.Ready(h.t.Context(), 5)
+		report, err := h.any().Ready(h.t.Context(), 5)
 		if err != nil {
 			return err
 		}
@@ -106,16 +123,16 @@ func (h *hammer) work(owner string) error {
 			ids, marks = append(ids, e.ID), append(marks, core.QueueMark{ID: e.ID})
 		}
 		// Several workers see the same ones: as a queue does that delivers twice.
-		if _, err := h.store.MarkQueued(h.t.Context(), marks); err != nil {
+		if _, err := h.any().MarkQueued(h.t.Context(), marks); err != nil {
 			return err
 		}
 		if rand.IntN(8) == 0 { // a worker that vanishes with what it claimed
-			if _, err := h.store.Claim(h.t.Context(), ids, "node-gone", time.Millisecond); err != nil {
+			if _, err := h.any().Claim(h.t.Context(), ids, "node-gone", time.Millisecond); err != nil {
 				return err
 			}
 			continue
 		}
-		claimed, err := h.store.Claim(h.t.Context(), ids, owner, time.Hour)
+		claimed, err := h.any().Claim(h.t.Context(), ids, owner, time.Hour)
 		if err != nil {
 			return err
 		}
@@ -133,7 +150,7 @@ func (h *hammer) work(owner string) error {
 // unstick claims what was marked as queued after it had been claimed, failed
 // and become due again: here the mark stands for no message.
 func (h *hammer) unstick() error {
-	queued, err := h.store.Executions(h.t.Context(), core.ExecutionFilter{Statuses: []core.Status{core.StatusQueued}}, core.Page{Limit: 5})
+	queued, err := h.any().Executions(h.t.Context(), core.ExecutionFilter{Statuses: []core.Status{core.StatusQueued}}, core.Page{Limit: 5})
 	if err != nil || len(queued) == 0 {
 		return err
 	}
@@ -141,7 +158,7 @@ func (h *hammer) unstick() error {
 	for i, e := range queued {
 		ids[i] = e.ID
 	}
-	claimed, err := h.store.Claim(h.t.Context(), ids, "node-x", time.Hour)
+	claimed, err := h.any().Claim(h.t.Context(), ids, "node-x", time.Hour)
 	if err != nil {
 		return err
 	}
@@ -176,7 +193,7 @@ func (h *hammer) finish(claimed []core.Execution) error {
 	for _, e := range claimed {
 		h.leave(e)
 	}
-	finished, err := h.store.Finish(h.t.Context(), append(done, done...)) // a completion that comes twice counts once
+	finished, err := h.any().Finish(h.t.Context(), append(done, done...)) // a completion that comes twice counts once
 	if err != nil {
 		return err
 	}
@@ -210,7 +227,7 @@ func (h *hammer) leave(e core.Execution) {
 
 func (h *hammer) reap() error {
 	for !h.ended.Load() {
-		_, err := h.store.Reap(h.t.Context(), 10, func(now time.Time, e *core.Execution) { e.LoseLease(now) })
+		_, err := h.any().Reap(h.t.Context(), 10, func(now time.Time, e *core.Execution) { e.LoseLease(now) })
 		if err != nil {
 			return err
 		}
@@ -224,10 +241,10 @@ func (h *hammer) cancel() error {
 	defer h.ended.Store(true)
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		task := h.tasks[rand.IntN(len(h.tasks))]
-		if _, err := h.store.Cancel(h.t.Context(), core.Cancellation{TaskID: task.ID, Reason: "test"}); err != nil {
+		if _, err := h.any().Cancel(h.t.Context(), core.Cancellation{TaskID: task.ID, Reason: "test"}); err != nil {
 			return err
 		}
-		stats, err := h.store.Stats(h.t.Context())
+		stats, err := h.any().Stats(h.t.Context())
 		if err != nil {
 			return err
 		}
@@ -242,7 +259,7 @@ func (h *hammer) cancel() error {
 func (h *hammer) check(want int) {
 	seen := map[string]bool{}
 	for page := (core.Page{Limit: 50}); ; {
-		list, err := h.store.Executions(h.t.Context(), core.ExecutionFilter{}, page)
+		list, err := h.any().Executions(h.t.Context(), core.ExecutionFilter{}, page)
 		require.NoError(h.t, err)
 		if len(list) == 0 {
 			break

@@ -36,6 +36,11 @@ func (c conn) madeBefore(ctx context.Context, key *core.Idempotency) (id string,
 func replay[T any](ctx context.Context, c conn, key *core.Idempotency,
 	read func(ctx context.Context, id string) (T, error),
 ) (made T, found bool, err error) {
+	if key != nil {
+		if err := c.hold(ctx, "request "+key.Key); err != nil {
+			return made, false, err
+		}
+	}
 	id, found, err := c.madeBefore(ctx, key)
 	if err != nil || !found {
 		return made, false, err

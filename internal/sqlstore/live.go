@@ -12,15 +12,15 @@ import (
 func (c conn) insertLive(ctx context.Context, executions []core.Execution) (map[string]bool, error) {
 	added := make(map[string]bool, len(executions))
 	err := inBatches(executions, func(batch []core.Execution) error {
-		const columns = executionColumnCount + gateColumnCount
-		args := make([]any, 0, len(batch)*columns)
+		const columns = executionColumns + `, ` + gateColumns
+		args := make([]any, 0, len(batch)*(executionColumnCount+gateColumnCount))
 		for _, e := range batch {
 			args = append(append(args, executionArgs(e)...), gateArgs(e)...)
 		}
+		v, args := c.table(columns, args)
 		var ids []string
 		err := c.list(ctx, &ids, `
-			INSERT INTO executions (`+executionColumns+`, `+gateColumns+`)
-			VALUES `+tuples(len(batch), columns)+`
+			INSERT INTO executions (`+columns+`) `+v+`
 			ON CONFLICT (task_id, nominal_time) WHERE trigger = 'schedule' DO NOTHING
 			RETURNING id`, args...)
 		for _, id := range ids {
@@ -38,9 +38,8 @@ func (c conn) insertHistory(ctx context.Context, executions []core.Execution) er
 		for _, e := range batch {
 			args = append(args, executionArgs(e)...)
 		}
-		_, err := c.exec(ctx, `
-			INSERT INTO task_history (`+executionColumns+`)
-			VALUES `+tuples(len(batch), executionColumnCount), args...)
+		v, args := c.table(executionColumns, args)
+		_, err := c.exec(ctx, `INSERT INTO task_history (`+executionColumns+`) `+v, args...)
 		return err
 	})
 }
@@ -71,16 +70,17 @@ func (c conn) save(ctx context.Context, executions []core.Execution) error {
 // updateLive writes what changes in the life of an execution.
 func (c conn) updateLive(ctx context.Context, executions []core.Execution) error {
 	return inBatches(executions, func(batch []core.Execution) error {
-		const columns = 20
-		args := make([]any, 0, len(batch)*columns)
+		const columns = `id, status, due_at, start_time, end_time, duration, attempt, attempts, error, error_code, result,
+			worker, plugin, token, cancel_requested, lease_until, attempt_start, awaits, limit_paid, late_at`
+		args := make([]any, 0, len(batch)*20)
 		for _, e := range batch {
 			args = append(args, e.ID, e.Status, stamp(e.DueAt), stampOf(e.StartTime), stampOf(e.EndTime), e.Duration,
 				e.Attempt, document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin,
 				e.Token, e.CancelRequested, stamp(e.LeaseUntil), stamp(e.AttemptStart), documentOf(e.Awaits), e.LimitPaid, stampOf(e.LateAt))
 		}
+		v, args := c.table(columns, args)
 		_, err := c.exec(ctx, `
-			WITH v (id, status, due_at, start_time, end_time, duration, attempt, attempts, error, error_code, result,
-				worker, plugin, token, cancel_requested, lease_until, attempt_start, awaits, limit_paid, late_at) AS (VALUES `+tuples(len(batch), columns)+`)
+			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET
 				status = v.status, due_at = v.due_at, start_time = v.start_time, end_time = v.end_time,
 				duration = v.duration, attempt = v.attempt, attempts = v.attempts, error = v.error,
@@ -97,7 +97,7 @@ func (c conn) updateLive(ctx context.Context, executions []core.Execution) error
 func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (cancelled []core.Execution, running []string, err error) {
 	rows, err := listIn[executionRow](ctx, c, `
 		SELECT `+executionColumns+` FROM executions
-		WHERE task_id IN (?) AND `+isWaiting+c.dialect.lock, taskIDs)
+		WHERE task_id IN (?) AND `+isWaiting+c.dialect.lockAll, taskIDs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,8 +112,29 @@ func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (
 		return nil, nil, err
 	}
 	running, err = listIn[string](ctx, c, `
-		UPDATE executions SET cancel_requested = 1
+		UPDATE executions SET cancel_requested = `+c.dialect.yes+`
 		WHERE task_id IN (?) AND `+isRunning+`
 		RETURNING id`, taskIDs)
 	return cancelled, running, err
+}
+
+// lockLiveOf locks the live executions of a task. Executions come before tasks
+// wherever both are locked; who needs the task first in order to know what to do
+// calls this before, and waits for nobody in a circle.
+func (c conn) lockLiveOf(ctx context.Context, taskID string) error {
+	if c.dialect.lockAll == "" {
+		return nil
+	}
+	var ids []string
+	return c.list(ctx, &ids, `SELECT id FROM executions WHERE task_id = ?`+c.dialect.lockAll, taskID)
+}
+
+// lockLive locks executions in order, for a statement that has an order of its
+// own.
+func (c conn) lockLive(ctx context.Context, ids []string) error {
+	if c.dialect.lockAll == "" {
+		return nil
+	}
+	_, err := listIn[string](ctx, c, `SELECT id FROM executions WHERE id IN (?)`+c.dialect.lockAll, ids)
+	return err
 }

@@ -10,11 +10,18 @@ import (
 // Prune implements core.MaintenanceStore. An execution's age counts from its
 // end.
 func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int, error) {
+	s.pruning.Lock()
+	defer s.pruning.Unlock()
+	if s.dialect.maintain != nil {
+		if err := s.dialect.maintain(ctx, s); err != nil {
+			s.logger.Warn("maintenance of the database failed; it is tried again", "error", err)
+		}
+	}
 	pruned := 0
 	err := s.write(ctx, "prune", func(ctx context.Context, c conn) error {
 		pruned = 0
 		if keep.History > 0 {
-			n, err := c.pruneHistory(ctx, c.now.Add(-keep.History), limit)
+			n, err := c.dialect.pruneOld(ctx, c, c.now.Add(-keep.History), limit)
 			if err != nil {
 				return err
 			}
@@ -52,13 +59,14 @@ func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int,
 // pruneHistory removes the oldest history with its logs. What ended before an
 // instant was created before it, and the order of creation is what the index
 // has; the end is looked at in the row.
-func (c conn) pruneHistory(ctx context.Context, before time.Time, limit int) (int, error) {
+func (c conn) pruneHistory(ctx context.Context, table string, before time.Time, limit int) (int, error) {
 	var ids []string
 	err := c.list(ctx, &ids, `
-		DELETE FROM task_history WHERE id IN (
-			SELECT id FROM task_history
+		WITH oldest AS (
+			SELECT id FROM `+table+`
 			WHERE created_at < ? AND end_time < ?
-			ORDER BY created_at LIMIT ?)
+			ORDER BY created_at LIMIT ?`+c.dialect.skipLocked+`)
+		DELETE FROM `+table+` WHERE id IN (SELECT id FROM oldest)
 		RETURNING id`, stamp(before), stamp(before), limit)
 	if err != nil {
 		return 0, err
@@ -98,10 +106,11 @@ func (s *Store) pruneTasks(ctx context.Context, c conn, keep, limit int) (int, e
 func (c conn) pruneTask(ctx context.Context, task string, keep, limit int) (int, error) {
 	var ids []string
 	err := c.list(ctx, &ids, `
-		DELETE FROM task_history WHERE id IN (
+		WITH oldest AS (
 			SELECT id FROM task_history
 			WHERE task_id = ?
-			ORDER BY id DESC LIMIT ? OFFSET ?)
+			ORDER BY id DESC LIMIT ? OFFSET ?`+c.dialect.skipLocked+`)
+		DELETE FROM task_history WHERE id IN (SELECT id FROM oldest)
 		RETURNING id`, task, limit, keep)
 	if err != nil {
 		return 0, err
@@ -114,10 +123,11 @@ func (c conn) pruneTask(ctx context.Context, task string, keep, limit int) (int,
 
 func (c conn) pruneKeys(ctx context.Context, before time.Time, limit int) (int, error) {
 	n, err := c.exec(ctx, `
-		DELETE FROM idempotency_keys WHERE key IN (
+		WITH oldest AS (
 			SELECT key FROM idempotency_keys
 			WHERE created_at < ?
-			ORDER BY created_at LIMIT ?)`, stamp(before), limit)
+			ORDER BY created_at LIMIT ?`+c.dialect.skipLocked+`)
+		DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM oldest)`, stamp(before), limit)
 	return int(n), err
 }
 
@@ -125,7 +135,7 @@ func (c conn) pruneKeys(ctx context.Context, before time.Time, limit int) (int, 
 func (s *Store) Stats(ctx context.Context) (core.Stats, error) {
 	stats := core.Stats{Waiting: map[core.Status]int{}}
 	err := s.snapshot(ctx, "count", func(ctx context.Context, c conn) error {
-		if err := c.get(ctx, &stats.Tasks, `SELECT COUNT(*) FROM tasks WHERE enabled = 1`); err != nil {
+		if err := c.get(ctx, &stats.Tasks, `SELECT COUNT(*) FROM tasks WHERE enabled = `+c.dialect.yes); err != nil {
 			return err
 		}
 		var counts []struct {

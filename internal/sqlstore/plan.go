@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -49,26 +50,28 @@ func (c conn) decideDue(ctx context.Context, limit int,
 	var rows []taskRow
 	err := c.list(ctx, &rows, `
 		SELECT `+taskColumns+` FROM tasks
-		WHERE enabled = 1 AND next_run IS NOT NULL AND next_run <= ?
+		WHERE enabled = `+c.dialect.yes+` AND next_run IS NOT NULL AND next_run <= ?
 		ORDER BY next_run LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
+	tasks, err := c.undisturbed(ctx, tasksOf(rows))
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(tasks))
+	for i, t := range tasks {
+		ids[i] = t.ID
 	}
 	active, err := c.active(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	tasks := tasksOf(rows)
 	calendars, err := c.calendarSet(ctx, calendarsOf(tasks))
 	if err != nil {
 		return nil, err
 	}
-	decisions := make([]decision, len(tasks))
-	decisions = decisions[:0]
+	decisions := make([]decision, 0, len(tasks))
 	for _, t := range tasks {
 		states, err := c.dependencies(ctx, t.DependsOn)
 		if err != nil {
@@ -82,27 +85,68 @@ func (c conn) decideDue(ctx context.Context, limit int,
 	return decisions, nil
 }
 
+// undisturbed leaves out the tasks that would end their executions while somebody
+// else is changing one of these: waiting for them, with the tasks locked, could
+// be waiting in a circle. They stay due.
+func (c conn) undisturbed(ctx context.Context, tasks []core.Task) ([]core.Task, error) {
+	if c.dialect.skipLocked == "" {
+		return tasks, nil
+	}
+	var replacing []string
+	for _, t := range tasks {
+		if t.Overlap == core.OverlapCancelPrevious {
+			replacing = append(replacing, t.ID)
+		}
+	}
+	if len(replacing) == 0 {
+		return tasks, nil
+	}
+	locked, err := listIn[string](ctx, c, `
+		SELECT id FROM executions WHERE task_id IN (?)
+		ORDER BY id`+c.dialect.skipLocked, replacing)
+	if err != nil {
+		return nil, err
+	}
+	live, err := listIn[struct {
+		ID     string `db:"id"`
+		TaskID string `db:"task_id"`
+	}](ctx, c, `SELECT id, task_id FROM executions WHERE task_id IN (?)`, replacing)
+	if err != nil {
+		return nil, err
+	}
+	ours, disturbed := map[string]bool{}, map[string]bool{}
+	for _, id := range locked {
+		ours[id] = true
+	}
+	for _, e := range live {
+		if !ours[e.ID] {
+			disturbed[e.TaskID] = true
+		}
+	}
+	return slices.DeleteFunc(tasks, func(t core.Task) bool { return disturbed[t.ID] }), nil
+}
+
 // advance moves the due tasks on and returns the decisions that hold. It
 // compares what was decided upon, so that a plan is never made twice, even
 // where the row was not locked.
 func (c conn) advance(ctx context.Context, decisions []decision) ([]decision, error) {
 	moved := make(map[string]bool, len(decisions))
 	err := inBatches(decisions, func(batch []decision) error {
-		const columns = 8
-		args := make([]any, 0, len(batch)*columns)
+		const columns = `id, version, was_due, next_run, next_nominal, last_nominal, runs, since`
+		args := make([]any, 0, len(batch)*8)
 		for _, d := range batch {
 			args = append(args, d.task.ID, d.task.Version, stampOf(d.task.NextRun), stampOf(d.plan.NextRun),
 				stampOf(d.plan.State.NextNominal), stampOf(d.plan.State.LastNominal), d.plan.State.Runs, stampOf(d.plan.State.Since))
 		}
+		v, args := c.table(columns, args)
 		var ids []string
 		err := c.list(ctx, &ids, `
-			WITH v (id, version, was_due, next_run, next_nominal, last_nominal, runs, since)
-				AS (VALUES `+tuples(len(batch), columns)+`)
+			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE tasks SET
 				next_run = v.next_run, next_nominal = v.next_nominal, last_nominal = v.last_nominal, runs = v.runs,
 				since = v.since
 			FROM v
-			WHERE tasks.id = v.id AND tasks.version = v.version AND tasks.next_run = v.was_due AND tasks.enabled = 1
+			WHERE tasks.id = v.id AND tasks.version = v.version AND tasks.next_run = v.was_due AND tasks.enabled = `+c.dialect.yes+`
 			RETURNING tasks.id`, args...)
 		for _, id := range ids {
 			moved[id] = true
@@ -168,7 +212,7 @@ func (c conn) insertPlanned(ctx context.Context, decisions []decision) ([]core.E
 
 func (c conn) untilNextTask(ctx context.Context) (time.Duration, error) {
 	var next timestamp
-	err := c.get(ctx, &next, `SELECT MIN(next_run) FROM tasks WHERE enabled = 1 AND next_run IS NOT NULL`)
+	err := c.get(ctx, &next, `SELECT MIN(next_run) FROM tasks WHERE enabled = `+c.dialect.yes+` AND next_run IS NOT NULL`)
 	return until(c.now, next), err
 }
 
@@ -177,6 +221,6 @@ func (s *Store) CountDue(ctx context.Context, from, to time.Time) (int, error) {
 	var n int
 	err := s.read().get(ctx, &n, `
 		SELECT COUNT(*) FROM tasks
-		WHERE enabled = 1 AND next_run IS NOT NULL AND next_run >= ? AND next_run < ?`, stamp(from), stamp(to))
+		WHERE enabled = `+s.dialect.yes+` AND next_run IS NOT NULL AND next_run >= ? AND next_run < ?`, stamp(from), stamp(to))
 	return n, s.wrap("count due tasks", err)
 }

@@ -9,14 +9,14 @@ import (
 )
 
 // maxBatch bounds the rows of one statement. With at most 36 columns it stays
-// under SQLite's 32,766 variables and Postgres's 65,535, and it keeps the text
-// of a statement below what a parser notices.
+// under SQLite's 32,766 variables, and it keeps the text of a statement below
+// what a parser notices.
 const maxBatch = 500
 
 // list runs a query and scans all rows into dest, a pointer to a slice. A slice
 // among args becomes the list of an IN (?).
 func (c conn) list(ctx context.Context, dest any, query string, args ...any) error {
-	query, args, err := expand(query, args)
+	query, args, err := c.dialect.expand(query, args)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (c conn) get(ctx context.Context, dest any, query string, args ...any) erro
 // exec runs a statement and returns how many rows it changed. It expands slices
 // as list does.
 func (c conn) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	query, args, err := expand(query, args)
+	query, args, err := c.dialect.expand(query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -43,10 +43,10 @@ func (c conn) exec(ctx context.Context, query string, args ...any) (int64, error
 	return res.RowsAffected()
 }
 
-// expand turns each slice among args into the list of its IN (?). sqlx.In asks
+// expandIn turns each slice among args into the list of its IN (?). sqlx.In asks
 // every value for its form, which is dear for JSON, so it is left out where
 // there is no slice.
-func expand(query string, args []any) (string, []any, error) {
+func expandIn(query string, args []any) (string, []any, error) {
 	for _, a := range args {
 		switch a.(type) {
 		case []string, []int64:
@@ -81,6 +81,17 @@ func listIn[R any](ctx context.Context, c conn, query string, ids []string, more
 		return nil
 	})
 	return rows, err
+}
+
+// table renders rows of the named columns, for WITH and INSERT. args holds the
+// values, row by row.
+func (c conn) table(columns string, args []any) (string, []any) {
+	return c.dialect.table(strings.Split(columns, ","), args)
+}
+
+// valuesTable is a table of VALUES.
+func valuesTable(columns []string, args []any) (string, []any) {
+	return `VALUES ` + tuples(len(args)/len(columns), len(columns)), args
 }
 
 // tuples renders the placeholders of rows VALUES with columns each:

@@ -31,7 +31,7 @@ func openPlain(t testing.TB) *Store {
 // queryPlan is what SQLite is going to do, one step a line.
 func queryPlan(t testing.TB, s *Store, query string, args ...any) string {
 	t.Helper()
-	query, args, err := expand(query, args)
+	query, args, err := expandIn(query, args)
 	require.NoError(t, err)
 	var steps []struct {
 		ID, Parent, NotUsed int
@@ -169,7 +169,7 @@ func TestTheEngineReadsNoWholeTable(t *testing.T) {
 			return err
 		},
 		"prune": func(ctx context.Context, c conn) error {
-			_, err := c.pruneHistory(ctx, c.now, 10)
+			_, err := c.pruneHistory(ctx, "task_history", c.now, 10)
 			_, keys := c.pruneKeys(ctx, c.now, 10)
 			_, messages := c.pruneOutbox(ctx, c.now, 10)
 			return errors.Join(err, keys, messages)

@@ -28,7 +28,7 @@ func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]strin
 		if err != nil {
 			return err
 		}
-		limited, err := c.queue(ctx, paid, `1`)
+		limited, err := c.queue(ctx, paid, c.dialect.yes)
 		if err != nil {
 			return err
 		}
@@ -43,22 +43,27 @@ func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]strin
 	return marked, nil
 }
 
-func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (ids []string, err error) {
+func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (deferred []string, err error) {
 	err = inBatches(marks, func(batch []core.QueueMark) error {
-		args := make([]any, 0, 2*len(batch))
-		for _, m := range batch {
-			args = append(args, m.ID, stamp(m.DeferTo))
+		const columns = `id, due_at`
+		ids, args := make([]string, len(batch)), make([]any, 0, 2*len(batch))
+		for i, m := range batch {
+			ids[i], args = m.ID, append(args, m.ID, stamp(m.DeferTo))
 		}
+		if err := c.lockLive(ctx, ids); err != nil {
+			return err
+		}
+		v, args := c.table(columns, args)
 		var part []string
 		err := c.list(ctx, &part, `
-			WITH v (id, due_at) AS (VALUES `+tuples(len(batch), 2)+`)
+			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET due_at = v.due_at
 			FROM v WHERE executions.id = v.id AND executions.`+isReady+`
 			RETURNING executions.id`, args...)
-		ids = append(ids, part...)
+		deferred = append(deferred, part...)
 		return err
 	})
-	return ids, err
+	return deferred, err
 }
 
 // queue marks executions; limitPaid is what becomes of that column.
@@ -67,7 +72,7 @@ func (c conn) queue(ctx context.Context, ids []string, limitPaid string) (queued
 		var part []string
 		err := c.list(ctx, &part, `
 			UPDATE executions SET status = 'queued', queued_at = ?, limit_paid = `+limitPaid+`
-			WHERE id IN (?) AND `+isReady+`
+			WHERE id IN (SELECT id FROM executions WHERE id IN (?) AND `+isReady+c.dialect.lockAll+`)
 			RETURNING id`, stamp(c.now), batch)
 		queued = append(queued, part...)
 		return err
@@ -81,7 +86,7 @@ func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 		return inBatches(ids, func(batch []string) error {
 			_, err := c.exec(ctx, `
 				UPDATE executions SET status = 'pending', queued_at = NULL
-				WHERE id IN (?) AND `+isQueued, batch)
+				WHERE id IN (SELECT id FROM executions WHERE id IN (?) AND `+isQueued+c.dialect.lockAll+`)`, batch)
 			return err
 		})
 	})
@@ -92,11 +97,12 @@ func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) 
 	var n int64
 	err := s.write(ctx, "unqueue stale", func(ctx context.Context, c conn) (err error) {
 		n, err = c.exec(ctx, `
-			UPDATE executions SET status = 'pending', queued_at = NULL
-			WHERE id IN (
+			WITH stale AS (
 				SELECT id FROM executions
 				WHERE `+isQueued+` AND queued_at < ?
-				ORDER BY queued_at LIMIT ?`+c.dialect.skipLocked+`)`, stamp(c.now.Add(-age)), limit)
+				ORDER BY queued_at LIMIT ?`+c.dialect.skipLocked+`)
+			UPDATE executions SET status = 'pending', queued_at = NULL
+			WHERE id IN (SELECT id FROM stale)`, stamp(c.now.Add(-age)), limit)
 		return err
 	})
 	return int(n), err

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -31,38 +30,51 @@ func (s *Store) Ready(ctx context.Context, limit int) (core.ReadyReport, error) 
 	return report, nil
 }
 
+// readyPage is how many waiting executions are looked at at a time: more than a
+// dispatcher takes, so that a second page is only needed behind closed gates.
+const readyPage = 1000
+
 // readyIDs walks the waiting executions in order and stops when it has enough,
 // so that a long queue costs no more than a short one.
 func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool, err error) {
-	gates, err := c.gates(ctx, false)
+	gates, err := c.gates(ctx)
 	if err != nil {
 		return nil, false, err
+	}
+	for after := (candidateRow{}); ; {
+		page, err := c.waiting(ctx, after)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, candidate := range page {
+			if !gates.open(candidate.gateRow) {
+				continue
+			}
+			if len(ids) == limit {
+				return ids, true, nil
+			}
+			gates.take(candidate.gateRow)
+			ids = append(ids, candidate.ID)
+		}
+		if len(page) < readyPage {
+			return ids, false, nil
+		}
+		after = page[len(page)-1]
+	}
+}
+
+// waiting reads the page of waiting executions that follows one.
+func (c conn) waiting(ctx context.Context, after candidateRow) (page []candidateRow, err error) {
+	next, args := ``, []any{stamp(c.now)}
+	if after.ID != "" {
+		next, args = ` AND (rank, id) > (?, ?)`, append(args, after.Rank, after.ID)
 	}
 	// NOT … > is <= in a form that makes no planner prefer the index on due_at
 	// and sort: the walk is in order of rank and mostly ends soon.
-	rows, err := c.db.QueryxContext(ctx, c.rebind(`
-		SELECT id, type, exclusive_task, concurrency_key, max_concurrency FROM executions
-		WHERE `+isReady+` AND `+isFree+` AND NOT due_at > ?
-		ORDER BY rank, id`), stamp(c.now))
-	if err != nil {
-		return nil, false, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var candidate gateRow
-		if err := rows.Scan(&candidate.ID, &candidate.Type, &candidate.ExclusiveTask, &candidate.ConcurrencyKey, &candidate.MaxConcurrency); err != nil {
-			return nil, false, err
-		}
-		if !gates.open(candidate) {
-			continue
-		}
-		if len(ids) == limit {
-			return ids, true, nil
-		}
-		gates.take(candidate)
-		ids = append(ids, candidate.ID)
-	}
-	return ids, false, rows.Err()
+	return page, c.list(ctx, &page, `
+		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rank FROM executions
+		WHERE `+isReady+` AND `+isFree+` AND NOT due_at > ?`+next+`
+		ORDER BY rank, id LIMIT ?`, append(args, readyPage)...)
 }
 
 // untilNextReady looks ahead only: what is due and held by a gate does not keep

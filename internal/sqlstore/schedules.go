@@ -18,6 +18,9 @@ func (s *Store) CreateSchedule(ctx context.Context, sc core.Schedule, key *core.
 			return err
 		}
 		made = sc
+		if err := c.holdShared(ctx, timings); err != nil { // DeleteCalendar counts who names it
+			return err
+		}
 		if err := c.insertSchedule(ctx, sc); err != nil {
 			return err
 		}
@@ -150,6 +153,9 @@ func (c conn) schedule(ctx context.Context, id string) (core.Schedule, error) {
 // lockSchedule reads a schedule that the transaction is going to change and
 // checks its version.
 func (c conn) lockSchedule(ctx context.Context, id string, version int64) (core.Schedule, error) {
+	if err := c.hold(ctx, timings); err != nil {
+		return core.Schedule{}, err
+	}
 	sc, err := c.oneSchedule(ctx, `SELECT `+scheduleColumns+` FROM schedules WHERE id = ?`+c.dialect.lock, id)
 	if err != nil {
 		return sc, err

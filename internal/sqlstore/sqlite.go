@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -176,14 +177,33 @@ func sqliteDialect(clock core.Clock) dialect {
 		now: func(context.Context, sqlx.QueryerContext) (time.Time, error) {
 			return core.Instant(clock.Now()), nil
 		},
-		// BEGIN IMMEDIATE locks the whole database: there is nothing to add.
-		lock: "", skipLocked: "",
+		// BEGIN IMMEDIATE locks the whole database: there is nothing to lock.
+		snapshot: sql.TxOptions{ReadOnly: true},
+		yes:      "1", no: "0",
 		// Without statistics SQLite takes the order of ids for the better way.
 		byCreation: ` INDEXED BY task_history_created_idx`,
 		nameHas:    `instr(fold(name), ?) > 0`,
 		inCalendar: `EXISTS (SELECT 1 FROM json_each(timing, '$.calendars') WHERE value = ?)`,
+		expand:     expandIn,
+		table:      valuesTable,
+		tokens:     countedTokens,
+		pruneOld: func(ctx context.Context, c conn, before time.Time, limit int) (int, error) {
+			return c.pruneHistory(ctx, "task_history", before, limit)
+		},
 		violation:  sqliteViolation,
+		repeatable: func(error) bool { return false }, // there is nobody to undo it
 	}
+}
+
+// countedTokens takes n fencing tokens, never given out before.
+func countedTokens(ctx context.Context, c conn, n int) ([]int64, error) {
+	var last int64
+	err := c.get(ctx, &last, `UPDATE fencing SET token = token + ? WHERE name = 'claim' RETURNING token`, n)
+	tokens := make([]int64, n)
+	for i := range tokens {
+		tokens[i] = last - int64(n) + 1 + int64(i)
+	}
+	return tokens, err
 }
 
 func sqliteViolation(err error) violation {

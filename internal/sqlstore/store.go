@@ -13,6 +13,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +24,8 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// Store is a core.Store on a SQL database. OpenSQLite makes one. It is safe for
-// concurrent use; Close ends it.
+// Store is a core.Store on a SQL database. OpenSQLite and OpenPostgres make one.
+// It is safe for concurrent use; Close ends it.
 type Store struct {
 	writer  *sqlx.DB
 	reader  *sqlx.DB // the same pool as writer where the database does not care
@@ -32,22 +34,37 @@ type Store struct {
 	release func() error // gives up what Open took beside the pools
 	limits  atomic.Pointer[func(taskType string) int]
 
-	// pruneAfter is the task that Prune looked at last. Only the writer's
-	// transactions, of which there is one at a time, touch it.
-	pruneAfter string
+	pruning    sync.Mutex // one Prune at a time
+	pruneAfter string     // the task that Prune looked at last; guarded by pruning
 }
 
 // dialect is what differs between databases. Queries are written with ? and
 // rebound; a difference that can be one expression is one here.
 type dialect struct {
-	bind       int                                                                 // sqlx's name for the placeholders
-	now        func(ctx context.Context, q sqlx.QueryerContext) (time.Time, error) // the clock that decides what is due
-	lock       string                                                              // suffix: lock the selected rows
-	skipLocked string                                                              // suffix: lock them and leave out those locked by others
-	byCreation string                                                              // suffix of task_history in FROM: walk it by created_at
-	nameHas    string                                                              // condition: tasks.name contains ?, which is in lower case
-	inCalendar string                                                              // condition on a row with timing: it names the calendar ?
-	violation  func(error) violation                                               // which constraint an error is about
+	bind     int                                                                 // sqlx's name for the placeholders
+	now      func(ctx context.Context, q sqlx.QueryerContext) (time.Time, error) // the clock that decides what is due
+	snapshot sql.TxOptions                                                       // of reads that see one moment
+	yes, no  string                                                              // the truth values
+
+	// Suffixes of SELECT. Where the database has one writer they are empty.
+	lock         string // lock one row against change
+	lockAll      string // lock rows in the order of their ids, in which nobody waits in a circle
+	lockToDelete string // lock a task also against new references to it
+	keep         string // keep rows from being deleted
+	skipLocked   string // lock rows and leave out those locked by others
+
+	byCreation string                                                                      // suffix of task_history in FROM: walk it by created_at
+	nameHas    string                                                                      // condition: tasks.name contains ?, which is in lower case
+	inCalendar string                                                                      // condition on a row with timing: it names the calendar ?
+	expand     func(query string, args []any) (string, []any, error)                       // makes each IN (?) ready for its slice
+	table      func(columns []string, args []any) (string, []any)                          // see conn.table
+	tokens     func(ctx context.Context, c conn, n int) ([]int64, error)                   // new fencing tokens, the greatest last
+	hold       func(ctx context.Context, c conn, shared bool, name string) error           // see conn.hold; nil where there is one writer
+	holdSlots  func(ctx context.Context, c conn, keys, types []string) error               // see conn.holdSlots; nil where there is one writer
+	maintain   func(ctx context.Context, s *Store) error                                   // what the database needs beside Prune; nil is nothing
+	pruneOld   func(ctx context.Context, c conn, before time.Time, limit int) (int, error) // remove history that ended before
+	violation  func(error) violation                                                       // which constraint an error is about
+	repeatable func(error) bool                                                            // the transaction did nothing, and may do better when repeated
 }
 
 // violation is a kind of constraint that a statement broke.
@@ -114,25 +131,90 @@ func (s *Store) write(ctx context.Context, operation string, step func(ctx conte
 
 // snapshot runs several reads that see the same moment.
 func (s *Store) snapshot(ctx context.Context, operation string, step func(ctx context.Context, c conn) error) error {
-	return s.transact(ctx, s.reader, &sql.TxOptions{ReadOnly: true}, operation, step)
+	return s.transact(ctx, s.reader, &s.dialect.snapshot, operation, step)
 }
 
+// maxTries bounds how often a transaction is begun. What others undo with a
+// deadlock succeeds mostly the second time.
+const maxTries = 6
+
+// transact runs step in a transaction, and again when others have undone it:
+// steps are safe to repeat.
 func (s *Store) transact(ctx context.Context, db *sqlx.DB, opts *sql.TxOptions, operation string,
 	step func(ctx context.Context, c conn) error,
 ) error {
+	for try := 1; ; try++ {
+		err := s.try(ctx, db, opts, step)
+		if err == nil || try == maxTries || !s.dialect.repeatable(err) || pause(ctx, try) != nil {
+			return s.wrap(operation, err)
+		}
+		s.logger.Debug("transaction is repeated", "operation", operation, "try", try, "cause", err)
+	}
+}
+
+// pause waits before a transaction is repeated: longer each time, and not as
+// long as the others that were undone with it.
+func pause(ctx context.Context, try int) error {
+	wait := time.NewTimer(time.Duration(1+rand.IntN(10<<try)) * time.Millisecond)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wait.C:
+		return nil
+	}
+}
+
+// commitError says that a COMMIT failed. Unless the database itself says that it
+// took the transaction back, nobody knows what became of it.
+type commitError struct{ error }
+
+// Unwrap returns the cause.
+func (e commitError) Unwrap() error { return e.error }
+
+func (s *Store) try(ctx context.Context, db *sqlx.DB, opts *sql.TxOptions, step func(ctx context.Context, c conn) error) error {
 	tx, err := db.BeginTxx(ctx, opts)
 	if err != nil {
-		return s.wrap(operation, err)
+		return err
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after Commit; also runs when step panics
 	now, err := s.dialect.now(ctx, tx)
 	if err != nil {
-		return s.wrap(operation, err)
+		return err
 	}
 	if err := step(ctx, conn{db: tx, dialect: s.dialect, now: now, limit: s.typeLimit()}); err != nil {
-		return s.wrap(operation, err)
+		return err
 	}
-	return s.wrap(operation, tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return commitError{err}
+	}
+	return nil
+}
+
+// hold waits until no other transaction holds the name and holds it until this
+// one ends. It stands for what is counted or looked for and has no row to lock.
+func (c conn) hold(ctx context.Context, name string) error {
+	if c.dialect.hold == nil {
+		return nil
+	}
+	return c.dialect.hold(ctx, c, false, name)
+}
+
+// holdShared is hold for several transactions at a time, beside nobody who holds
+// the name alone.
+func (c conn) holdShared(ctx context.Context, name string) error {
+	if c.dialect.hold == nil {
+		return nil
+	}
+	return c.dialect.hold(ctx, c, true, name)
+}
+
+// holdSlots is hold for the slots of concurrency keys and task types.
+func (c conn) holdSlots(ctx context.Context, keys, types []string) error {
+	if c.dialect.holdSlots == nil || len(keys)+len(types) == 0 {
+		return nil
+	}
+	return c.dialect.holdSlots(ctx, c, keys, types)
 }
 
 var _ core.Store = (*Store)(nil)

@@ -22,12 +22,12 @@ func (s *Store) CreateTask(ctx context.Context, t core.Task, key *core.Idempoten
 		if err := c.checkBasis(ctx, t); err != nil {
 			return err
 		}
-		t.Basis = nil
 		made = t
-		if err := c.insertTask(ctx, t); err != nil {
+		made.Basis = nil // t stays: this may run again
+		if err := c.insertTask(ctx, made); err != nil {
 			return err
 		}
-		if err := c.putDependencies(ctx, t); err != nil {
+		if err := c.putDependencies(ctx, made); err != nil {
 			return err
 		}
 		return c.keepKey(ctx, key, t.ID)
@@ -53,6 +53,9 @@ func (s *Store) UpdateTask(ctx context.Context, id string, version int64,
 ) (core.Task, error) {
 	var changed core.Task
 	err := s.write(ctx, "update task", func(ctx context.Context, c conn) error {
+		if err := c.holdShared(ctx, timings); err != nil { // before the task, as those who change a schedule do
+			return err
+		}
 		t, err := c.lockTask(ctx, id)
 		if err != nil {
 			return err
@@ -92,7 +95,10 @@ func successor(t, next core.Task, now time.Time) core.Task {
 func (s *Store) DeleteTask(ctx context.Context, id string, version int64) ([]string, error) {
 	var running []string
 	err := s.write(ctx, "delete task", func(ctx context.Context, c conn) error {
-		t, err := c.lockTask(ctx, id)
+		if err := c.lockLiveOf(ctx, id); err != nil {
+			return err
+		}
+		t, err := c.oneTask(ctx, `SELECT `+taskColumns+` FROM tasks WHERE id = ?`+c.dialect.lockToDelete, id)
 		if err != nil {
 			return err
 		}
@@ -185,8 +191,9 @@ func (c conn) updateTasks(ctx context.Context, tasks []core.Task) error {
 		for _, t := range batch {
 			args = append(args, taskArgs(t)...)
 		}
+		v, args := c.table(taskColumns, args)
 		_, err := c.exec(ctx, `
-			WITH v (`+taskColumns+`) AS (VALUES `+tuples(len(batch), taskColumnCount)+`)
+			WITH v (`+taskColumns+`) AS (`+v+`)
 			UPDATE tasks SET
 				name = v.name, type = v.type, schedule_type = v.schedule_type,
 				cron_expression = v.cron_expression, timezone = v.timezone, data = v.data,

@@ -40,16 +40,21 @@ func (s *Store) Heartbeat(ctx context.Context, leases []core.Lease, ttl time.Dur
 // extend returns the executions whose lease was extended, and whether they were
 // asked to end.
 func (c conn) extend(ctx context.Context, leases []core.Lease, until time.Time) (map[string]bool, error) {
-	args := make([]any, 0, 2*len(leases)+1)
-	for _, l := range leases {
-		args = append(args, l.ExecutionID, l.Token)
+	const columns = `held_id, held_token`
+	ids, args := make([]string, len(leases)), make([]any, 0, 2*len(leases)+1)
+	for i, l := range leases {
+		ids[i], args = l.ExecutionID, append(args, l.ExecutionID, l.Token)
 	}
+	if err := c.lockLive(ctx, ids); err != nil {
+		return nil, err
+	}
+	v, args := c.table(columns, args)
 	var rows []struct {
 		ID     string `db:"id"`
 		Cancel bool   `db:"cancel_requested"`
 	}
 	err := c.list(ctx, &rows, `
-		WITH v (held_id, held_token) AS (VALUES `+tuples(len(leases), 2)+`)
+		WITH v (`+columns+`) AS (`+v+`)
 		UPDATE executions SET lease_until = ?
 		FROM v WHERE id = v.held_id AND token = v.held_token AND `+isRunning+`
 		RETURNING id, cancel_requested`, append(args, stamp(until))...)
@@ -103,7 +108,7 @@ func (c conn) running(ctx context.Context, done []core.Completion) (map[string]c
 	}
 	rows, err := listIn[executionRow](ctx, c, `
 		SELECT `+executionColumns+` FROM executions
-		WHERE id IN (?) AND `+isRunning+c.dialect.lock, ids)
+		WHERE id IN (?) AND `+isRunning+c.dialect.lockAll, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -119,13 +124,13 @@ func (c conn) insertLogs(ctx context.Context, done []core.Completion) error {
 		return len(d.Log.Lines) == 0 && d.Log.Dropped == 0
 	})
 	return inBatches(done, func(batch []core.Completion) error {
+		const columns = `execution_id, attempt, lines, dropped`
 		args := make([]any, 0, 4*len(batch))
 		for _, d := range batch {
 			args = append(args, d.ExecutionID, d.Log.Attempt, document[[]core.LogLine]{d.Log.Lines}, d.Log.Dropped)
 		}
-		_, err := c.exec(ctx, `
-			INSERT INTO execution_logs (execution_id, attempt, lines, dropped)
-			VALUES `+tuples(len(batch), 4), args...)
+		v, args := c.table(columns, args)
+		_, err := c.exec(ctx, `INSERT INTO execution_logs (`+columns+`) `+v, args...)
 		return err
 	})
 }

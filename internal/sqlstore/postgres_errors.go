@@ -1,0 +1,43 @@
+package sqlstore
+
+import (
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/lib/pq"
+)
+
+// exclusiveKey is the index that keeps an exclusive task from running twice.
+const exclusiveKey = "executions_exclusive_running_key"
+
+// postgresRepeatable reports whether a transaction is undone for certain, by
+// something that may be over: others were in the way, or the connection broke
+// before the commit was sent. A commit without an answer may have happened; that
+// is for the caller to find out.
+func postgresRepeatable(err error) bool {
+	if e := pq.As(err); e != nil {
+		switch e.Code {
+		case "40001", "40P01": // serialization failure, deadlock
+			return true
+		case "23505":
+			// Somebody else has started an execution of the task since we looked.
+			return e.Constraint == exclusiveKey
+		}
+		if committing(err) {
+			return false
+		}
+		return e.Code.Class() == "08" || e.Code == "57P01" || e.Code == "57P02" || e.Code == "57P03" // connection, shutdown, crash, starting
+	}
+	if committing(err) {
+		return false
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+func committing(err error) bool {
+	_, ok := errors.AsType[commitError](err)
+	return ok
+}

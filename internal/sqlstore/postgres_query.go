@@ -1,0 +1,108 @@
+package sqlstore
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lib/pq"
+)
+
+// expandAny makes each IN (?) a comparison with an array: one parameter however
+// long the list is, and one text of the statement.
+func expandAny(query string, args []any) (string, []any, error) {
+	arrays := false
+	for i, a := range args {
+		list, ok := a.([]string)
+		if !ok {
+			continue
+		}
+		if !arrays {
+			args, arrays = slices.Clone(args), true
+		}
+		args[i] = pq.StringArray(list)
+	}
+	if arrays {
+		query = strings.ReplaceAll(query, `IN (?)`, `= ANY (?)`)
+	}
+	return query, args, nil
+}
+
+// unnestTable is a table made of one array a column. Its text depends on the
+// columns alone, and 500 rows are as many parameters as one.
+func unnestTable(columns []string, args []any) (string, []any) {
+	parts, arrays := make([]string, len(columns)), make([]any, len(columns))
+	for i, name := range columns {
+		parts[i] = `?::` + postgresType(strings.TrimSpace(name)) + `[]`
+		arrays[i] = columnArray{rows: args, first: i, step: len(columns)}
+	}
+	return `SELECT * FROM unnest(` + strings.Join(parts, `, `) + `)`, arrays
+}
+
+// postgresType is the type of a column of table. A name means the same for every
+// table.
+func postgresType(column string) string {
+	switch column {
+	case "nominal_time", "due_at", "start_time", "end_time", "created_at", "updated_at", "lease_until", "attempt_start",
+		"judge_at", "rank", "next_run", "last_run", "was_due", "next_nominal", "last_nominal", "since":
+		return "timestamptz"
+	case "duration", "attempt", "max_attempts", "max_concurrency", "token", "new_token", "held_token",
+		"runs", "failures", "version", "dropped":
+		return "bigint"
+	case "cancel_requested", "limit_paid", "enabled":
+		return "boolean"
+	case "attempts", "result", "policy", "data", "hours", "awaits", "lines", "depends_on":
+		return "json"
+	case "timing", "labels":
+		return "jsonb"
+	}
+	return "text"
+}
+
+// columnArray is one column of rows that lie one after the other, as the text
+// of an array.
+type columnArray struct {
+	rows        []any
+	first, step int
+}
+
+// Value implements driver.Valuer.
+func (c columnArray) Value() (driver.Value, error) {
+	b := []byte{'{'}
+	for i := c.first; i < len(c.rows); i += c.step {
+		if i > c.first {
+			b = append(b, ',')
+		}
+		v, err := driver.DefaultParameterConverter.ConvertValue(c.rows[i])
+		if err != nil {
+			return nil, err
+		}
+		if b, err = appendElement(b, v); err != nil {
+			return nil, err
+		}
+	}
+	return string(append(b, '}')), nil
+}
+
+func appendElement(b []byte, v driver.Value) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "NULL"...), nil
+	case int64:
+		return strconv.AppendInt(b, v, 10), nil
+	case bool:
+		return strconv.AppendBool(b, v), nil
+	case string:
+		b = append(b, '"')
+		for i := range len(v) {
+			if v[i] == '"' || v[i] == '\\' {
+				b = append(b, '\\')
+			}
+			b = append(b, v[i])
+		}
+		return append(b, '"'), nil
+	}
+	return nil, fmt.Errorf("a %T has no place in an array", v)
+}

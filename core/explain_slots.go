@@ -27,6 +27,9 @@ func (x explaining) slotGates(ctx context.Context, e Execution, o Occupancy) ([]
 			o.Key, p.MaxConcurrency, p.ConcurrencyKey, named(o.KeyHolders))
 	}
 	ofType := gate(GateType, false, "%d executions of the type %q are queued or run; it has no limit", o.Type, e.Type)
+	if o.TypeLimit < 0 {
+		ofType = gate(GateType, false, "this node does not run %q; %d are queued or run on others", e.Type, o.Type)
+	}
 	if o.TypeLimit > 0 {
 		ofType = gate(GateType, o.Type >= o.TypeLimit, "%d of %d executions of the type %q are queued or run%s",
 			o.Type, o.TypeLimit, e.Type, named(o.TypeHolders))

@@ -218,7 +218,8 @@ type CancelReport struct {
 // QueueStore moves executions into the queue.
 type QueueStore interface {
 	// LimitTypes sets how many executions of a task type may be queued or run at
-	// once, by type; 0 is no limit. It is called before the engine starts and may
+	// once, by type; 0 is no limit, and NoneHere lets none start through this
+	// value of the store: others that share the data have limits of their own. It is called before the engine starts and may
 	// be asked at any time.
 	LimitTypes(limit func(taskType string) int)
 	// Occupancy counts who is queued or runs with a concurrency key ("" is none)
@@ -258,6 +259,13 @@ type WorkStore interface {
 	// expired and returns them in their new state.
 	Reap(ctx context.Context, limit int, settle func(now time.Time, e *Execution)) ([]Execution, error)
 }
+
+// NoneHere is the limit of a type that this node leaves to others.
+const NoneHere = -1
+
+// TypeFull reports whether a type with a limit has no free slot while held of
+// its executions hold one.
+func TypeFull(limit, held int) bool { return limit < 0 || limit > 0 && held >= limit }
 
 // ReadyReport is a look at the executions that wait.
 type ReadyReport struct {

@@ -33,11 +33,16 @@ func migrate(ctx context.Context, args []string, env environment) int {
 		return exitUsage
 	}
 	path := filepath.Join(cfg.DataDir, app.DatabaseName)
-	if direction == sqlstore.MigrateStatus && !exists(path) {
+	if cfg.DatabaseURL == "" && direction == sqlstore.MigrateStatus && !exists(path) {
 		fmt.Fprintf(env.stdout, "no database yet: %s\n", path) // opening it would make one
 		return exitOK
 	}
-	all, err := sqlstore.MigrateSQLite(ctx, path, direction)
+	var all []sqlstore.MigrationStatus
+	if cfg.DatabaseURL == "" {
+		all, err = sqlstore.MigrateSQLite(ctx, path, direction)
+	} else {
+		all, err = sqlstore.MigratePostgres(ctx, cfg.DatabaseURL.Reveal(), direction)
+	}
 	if err != nil {
 		fmt.Fprintf(env.stderr, "scheduler: %s\n", err)
 		return exitError

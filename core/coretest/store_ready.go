@@ -19,6 +19,7 @@ func (s storeSuite) ready(t *testing.T) {
 	s.run(t, "executions of a task that allows overlaps are ready together", readyAllow)
 	s.run(t, "a full concurrency key holds back", readyKey)
 	s.run(t, "who holds the slots is counted", readyOccupancy)
+	s.run(t, "a type that is left to other nodes is neither ready nor claimed", readyElsewhere)
 	s.run(t, "a full type holds back, and lets go", readyType)
 	s.run(t, "what a gate holds back does not keep the dispatcher awake", readyGateWait)
 }
@@ -200,4 +201,18 @@ func readyOccupancy(f *fixture) {
 	o, err = f.Occupancy(f.Context(), "", "other")
 	require.NoError(f, err)
 	require.Equal(f, core.Occupancy{TypeLimit: 7}, o)
+}
+
+func readyElsewhere(f *fixture) {
+	e := f.putFree()
+	f.LimitTypes(func(string) int { return core.NoneHere })
+	require.Empty(f, f.readyIDs())
+	f.mark(e) // a message that went astray
+	claimed, err := f.Claim(f.Context(), []string{e.ID}, testOwner, testTTL)
+	require.NoError(f, err)
+	require.Empty(f, claimed)
+	require.Equal(f, core.StatusPending, f.get(e.ID).Status)
+	f.LimitTypes(func(string) int { return 0 })
+	require.Equal(f, []string{e.ID}, f.readyIDs())
+	f.start(e)
 }

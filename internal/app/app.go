@@ -21,9 +21,8 @@ import (
 	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/host/wasm"
 	"github.com/nexuscore/scheduler/internal/config"
-	"github.com/nexuscore/scheduler/internal/memory"
 	"github.com/nexuscore/scheduler/internal/metrics"
-	"github.com/nexuscore/scheduler/internal/sqlstore"
+	"github.com/nexuscore/scheduler/internal/rabbitmq"
 )
 
 // App is a running service. Start and Stop are idempotent and safe for
@@ -33,8 +32,8 @@ type App struct {
 	log     hclog.Logger
 	version string
 
-	store    *sqlstore.Store
-	queue    *memory.Queue
+	*backends
+	roster   *roster
 	host     *host.Host
 	engine   *engine.Engine
 	api      *api.Server
@@ -79,19 +78,10 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 			a.cleanUp(ctx)
 		}
 	}()
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("create DATA_DIR: %w", err)
-	}
-	if a.store, err = sqlstore.OpenSQLite(ctx, sqlstore.SQLiteConfig{
-		Path: filepath.Join(cfg.DataDir, DatabaseName), Clock: clock, Logger: log.Named("store"),
-	}); err != nil {
+	open := opening{cfg: cfg, log: log, clock: clock, onStop: a.onStop}
+	if a.backends, err = open.backends(ctx); err != nil {
 		return nil, err
 	}
-	a.onStop("store", func(context.Context) error { return a.store.Close() })
-
-	a.queue = memory.NewQueue(cfg.MaxQueueSize)
-	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
-
 	notifier, err := newNotifier(cfg, log)
 	if err != nil {
 		return nil, err
@@ -100,13 +90,13 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		return nil, err
 	}
 	a.onStop("plugins", a.host.Close)
-	a.store.LimitTypes(a.host.Concurrency)
-
-	signals := memory.NewSignals()
+	invoker := withFailpoints(a.backends, a.host)
+	a.roster = &roster{node: cfg.NodeID, nodes: a.store, types: a.host, take: a.take, log: log.Named("roster"), shared: a.shared}
+	a.store.LimitTypes(a.limit)
 	timetable := core.Timetable{MinInterval: cfg.MinInterval}
 	if a.engine, err = engine.New(engine.Config{
-		Store: a.store, Queue: a.queue, Locker: a.metrics.Locker(memory.NewLocker(clock)), Limiter: memory.NewLimiter(clock),
-		Invoker: a.host, Signals: signals, Observer: core.Observers{a.faults, a.metrics}, Alerter: host.NewAlerts(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
+		Store: a.store, Queue: a.queue, Locker: a.metrics.Locker(a.locker), Limiter: a.limiter,
+		Invoker: invoker, Signals: a.signals, Observer: core.Observers{a.faults, a.metrics}, Publisher: a.publisher, Alerter: host.NewAlerts(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
 		Types: a.host, Version: version,
 		Owner: cfg.NodeID, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
 		Maintenance: cfg.MaintenanceInterval, CancelGrace: cancelGrace,
@@ -115,7 +105,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		return nil, err
 	}
 	scheduler := core.NewScheduler(core.SchedulerConfig{
-		Store: a.store, Types: a.host, Signals: signals, Clock: clock, Timetable: timetable, Load: a.engine, Observer: a.metrics,
+		Store: a.store, Types: a.host, Signals: a.signals, Clock: clock, Timetable: timetable, Load: a.engine, Observer: a.metrics,
 		Defaults: core.Defaults{Timeout: cfg.DefaultTimeout, RetryAttempts: cfg.RetryAttempts, RetryDelay: cfg.RetryDelay},
 	})
 	a.metrics.Watch(a.store, a.engine)
@@ -127,6 +117,15 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	}
 	a.onStop("listener", func(context.Context) error { return ignoreClosed(a.listener.Close()) })
 	return a, nil
+}
+
+// limit is how many executions of a type may be queued or run at once: by the
+// plugin's limit, and none on a node that leaves the type to others.
+func (a *App) limit(taskType string) int {
+	if a.roster.leaves(taskType) {
+		return core.NoneHere
+	}
+	return a.host.Concurrency(taskType)
 }
 
 // outboxRetention is how long an event or alert waits for somebody to take it.
@@ -175,12 +174,39 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.host.Load(ctx); err != nil {
 		a.log.Error("plugins", "error", err)
 	}
+	a.watch()
 	if err := a.engine.Start(); err != nil {
 		return err
 	}
+	if a.broker != nil {
+		a.obey()
+	}
 	a.ready.Store(true)
-	a.log.Info("started", "address", a.Addr(), "store", "sqlite", "queue", "memory", "locks", "memory", "limits", "memory")
+	a.log.Info("started", "address", a.Addr(), "store", a.storeName, "queue", a.queueName, "locks", a.locksName, "limits", a.locksName)
 	return nil
+}
+
+// watch keeps the roster until the service stops.
+func (a *App) watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.roster.run(ctx)
+	}()
+	a.onStop("roster", func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
+// obey carries out the commands that come by message, until the service stops.
+func (a *App) obey() {
+	c := rabbitmq.NewCommands(a.broker.client, rabbitmq.CommandsConfig{
+		Handler: commands{a.api}.handle, Concurrency: a.cfg.QueueConcurrency,
+	})
+	a.onStop("commands", func(context.Context) error { return c.Close() })
 }
 
 // Summary is one line for the operator: where the service listens, what it
@@ -194,8 +220,8 @@ func (a *App) Summary() string {
 			failed = append(failed, p.Type)
 		}
 	}
-	line := fmt.Sprintf("listening on http://%s; store sqlite at %s; queue, locks and limits in process; plugins: %s",
-		a.Addr(), filepath.Join(a.cfg.DataDir, DatabaseName), orNone(loaded))
+	line := fmt.Sprintf("listening on http://%s; store %s at %s; queue %s; locks and limits %s; plugins: %s",
+		a.Addr(), a.storeName, a.storePlace, a.queueName, a.locksName, orNone(loaded))
 	if len(failed) > 0 {
 		line += "; not loaded: " + strings.Join(failed, ", ") + " (GET /plugins says why)"
 	}

@@ -31,9 +31,9 @@ type backends struct {
 	// shared says that other nodes may work on the same store.
 	shared bool
 
-	storeName, storePlace                string // such as sqlite, and the file
-	queueName, locksName                 string
-	checkQueue, checkLocks, checkSignals func(ctx context.Context) api.HealthCheck // nil: nothing can go wrong
+	storeName, storePlace  string // such as sqlite, and the file
+	queueName, locksName   string
+	checkQueue, checkLocks func(ctx context.Context) api.HealthCheck // nil: nothing can go wrong
 
 	broker *broker // nil without RabbitMQ
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/nexuscore/scheduler/api"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
@@ -82,7 +83,7 @@ func (r route) request(body json.RawMessage) (path string, rest []byte, problem 
 	if len(fields) > 0 {
 		rest, _ = json.Marshal(fields) // raw values that were read: cannot fail
 	}
-	return fmt.Sprintf(r.path, pathSegment(id)), rest, ""
+	return fmt.Sprintf(r.path, url.PathEscape(id)), rest, ""
 }
 
 // refused is an answer in the envelope of the API.

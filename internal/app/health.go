@@ -31,8 +31,8 @@ func (a *App) Ready(ctx context.Context) error {
 func (a *App) Check(ctx context.Context) api.HealthReport {
 	r := api.HealthReport{Status: api.HealthOK, Version: a.version, Environment: a.cfg.Env, Node: a.cfg.NodeID, Checks: map[string]api.HealthCheck{
 		"database": a.checkStore(ctx),
-		"redis":    {Status: api.HealthOK, Adapter: "memory"},
-		"queue":    a.checkQueue(ctx),
+		"redis":    a.checkRedis(ctx),
+		"queue":    a.lookAtQueue(ctx),
 		"executor": a.checkExecutor(ctx),
 		"services": a.checkServices(ctx),
 	}}
@@ -48,7 +48,7 @@ func (a *App) Check(ctx context.Context) api.HealthReport {
 }
 
 func (a *App) checkStore(ctx context.Context) api.HealthCheck {
-	c := timed(ctx, "sqlite", func(ctx context.Context) (map[string]any, error) {
+	c := timed(ctx, a.storeName, func(ctx context.Context) (map[string]any, error) {
 		stats, err := a.store.Stats(ctx)
 		if err != nil {
 			return nil, errors.New("does not answer")
@@ -66,8 +66,18 @@ func (a *App) degradeByFaults(c *api.HealthCheck) {
 	}
 }
 
-func (a *App) checkQueue(ctx context.Context) api.HealthCheck {
-	return timed(ctx, "memory", func(ctx context.Context) (map[string]any, error) {
+func (a *App) checkRedis(ctx context.Context) api.HealthCheck {
+	if a.checkLocks == nil {
+		return api.HealthCheck{Status: api.HealthOK, Adapter: a.locksName}
+	}
+	return a.checkLocks(ctx)
+}
+
+func (a *App) lookAtQueue(ctx context.Context) api.HealthCheck {
+	if a.checkQueue != nil {
+		return a.checkQueue(ctx)
+	}
+	return timed(ctx, a.queueName, func(ctx context.Context) (map[string]any, error) {
 		waiting, free, err := a.queue.Depth(ctx)
 		return map[string]any{"waiting": waiting, "free": free}, err
 	})

@@ -64,7 +64,7 @@ func (s *selection) admits(e *core.Execution) bool {
 		return false
 	}
 	ofType := s.ledger.byType[e.Type]
-	if n := s.limit(e.Type); n > 0 && ofType.queued+ofType.running+s.types[e.Type] >= n {
+	if core.TypeFull(s.limit(e.Type), ofType.queued+ofType.running+s.types[e.Type]) {
 		return false
 	}
 	key := e.Policy.ConcurrencyKey
@@ -81,7 +81,7 @@ func (s *selection) add(e *core.Execution) {
 // open reports whether the gates of e are open: nothing of its exclusive task
 // runs, and its concurrency key and its type have a free slot.
 func (l *ledger) open(e *core.Execution, limit func(taskType string) int) bool {
-	if n := limit(e.Type); n > 0 && l.byType[e.Type].running >= n {
+	if core.TypeFull(limit(e.Type), l.byType[e.Type].running) {
 		return false
 	}
 	if e.Policy.Overlap.Exclusive() && l.dossier(e.TaskID).load.running > 0 {

@@ -135,7 +135,7 @@ func (g gates) open(e gateRow) bool {
 	if e.ExclusiveTask != nil && g.tasks[*e.ExclusiveTask] {
 		return false
 	}
-	if n := g.limit(e.Type); n > 0 && g.types[e.Type] >= n {
+	if core.TypeFull(g.limit(e.Type), g.types[e.Type]) {
 		return false
 	}
 	return e.ConcurrencyKey == nil || g.keys[*e.ConcurrencyKey] < max(1, e.MaxConcurrency)

@@ -31,15 +31,14 @@ func (r messageRow) message() core.Message {
 // post adds messages to the outbox.
 func (c conn) post(ctx context.Context, messages []core.Message) error {
 	return inBatches(messages, func(batch []core.Message) error {
-		const columns = 9
-		args := make([]any, 0, len(batch)*columns)
+		const columns = `id, kind, type, task_id, execution_id, data, tries, due_at, created_at`
+		args := make([]any, 0, len(batch)*9)
 		for _, m := range batch {
 			at := stamp(m.Time)
 			args = append(args, m.ID, m.Kind, m.Type, m.TaskID, m.ExecutionID, rawJSON(m.Data), m.Tries, at, at)
 		}
-		_, err := c.exec(ctx, `
-			INSERT INTO outbox (id, kind, type, task_id, execution_id, data, tries, due_at, created_at)
-			VALUES `+tuples(len(batch), columns), args...)
+		v, args := c.table(columns, args)
+		_, err := c.exec(ctx, `INSERT INTO outbox (`+columns+`) `+v, args...)
 		return err
 	})
 }
@@ -96,12 +95,14 @@ func (c conn) settle(ctx context.Context, done []int64, later []core.Postponed) 
 		return err
 	}
 	return inBatches(later, func(batch []core.Postponed) error {
+		const columns = `put_off, until`
 		args := make([]any, 0, 2*len(batch))
 		for _, p := range batch {
 			args = append(args, p.Seq, stamp(c.now.Add(p.After)))
 		}
+		v, args := c.table(columns, args)
 		_, err := c.exec(ctx, `
-			WITH v (put_off, until) AS (VALUES `+tuples(len(batch), 2)+`)
+			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE outbox SET tries = tries + 1, due_at = v.until
 			FROM v WHERE seq = v.put_off`, args...)
 		return err
@@ -171,8 +172,9 @@ func (c conn) untilNextLate(ctx context.Context) (time.Duration, error) {
 
 func (c conn) pruneOutbox(ctx context.Context, before time.Time, limit int) (int, error) {
 	n, err := c.exec(ctx, `
-		DELETE FROM outbox WHERE seq IN (
+		WITH oldest AS (
 			SELECT seq FROM outbox WHERE created_at < ?
-			ORDER BY created_at LIMIT ?)`, stamp(before), limit)
+			ORDER BY created_at LIMIT ?`+c.dialect.skipLocked+`)
+		DELETE FROM outbox WHERE seq IN (SELECT seq FROM oldest)`, stamp(before), limit)
 	return int(n), err
 }

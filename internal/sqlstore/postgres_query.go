@@ -15,14 +15,19 @@ import (
 func expandAny(query string, args []any) (string, []any, error) {
 	arrays := false
 	for i, a := range args {
-		list, ok := a.([]string)
-		if !ok {
+		var array any
+		switch list := a.(type) {
+		case []string:
+			array = pq.StringArray(list)
+		case []int64:
+			array = pq.Int64Array(list)
+		default:
 			continue
 		}
 		if !arrays {
 			args, arrays = slices.Clone(args), true
 		}
-		args[i] = pq.StringArray(list)
+		args[i] = array
 	}
 	if arrays {
 		query = strings.ReplaceAll(query, `IN (?)`, `= ANY (?)`)
@@ -46,10 +51,10 @@ func unnestTable(columns []string, args []any) (string, []any) {
 func postgresType(column string) string {
 	switch column {
 	case "nominal_time", "due_at", "start_time", "end_time", "created_at", "updated_at", "lease_until", "attempt_start",
-		"judge_at", "rank", "next_run", "last_run", "was_due", "next_nominal", "last_nominal", "since":
+		"judge_at", "late_at", "rank", "next_run", "last_run", "was_due", "next_nominal", "last_nominal", "since", "until":
 		return "timestamptz"
 	case "duration", "attempt", "max_attempts", "max_concurrency", "token", "new_token", "held_token",
-		"runs", "failures", "version", "dropped":
+		"runs", "failures", "version", "dropped", "tries", "put_off":
 		return "bigint"
 	case "cancel_requested", "limit_paid", "enabled":
 		return "boolean"

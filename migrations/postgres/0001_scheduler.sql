@@ -111,6 +111,7 @@ CREATE TABLE executions (
     limit_paid       boolean          NOT NULL,
     lease_until      timestamptz,
     attempt_start    timestamptz,
+    late_at          timestamptz,               -- when people are told that it has not started
     judge_at         timestamptz,               -- when to look at its dependencies: at once, when one has ended, when patience ends
     queued_at        timestamptz,               -- when it was handed to the queue
     rank             timestamptz      NOT NULL, -- the order among waiting ones; with the columns below for indexes
@@ -147,6 +148,10 @@ CREATE INDEX executions_awaits_idx ON executions (task_id)
 -- UnqueueStale: what was handed to the queue long ago.
 CREATE INDEX executions_queued_idx ON executions (queued_at)
     WHERE status = 'queued';
+
+-- RaiseLate: what is late, and when the next one is.
+CREATE INDEX executions_late_idx ON executions (late_at)
+    WHERE late_at IS NOT NULL;
 
 -- Reap: expired leases, oldest first.
 CREATE INDEX executions_lease_idx ON executions (lease_until)
@@ -208,6 +213,7 @@ CREATE TABLE task_history (
     limit_paid       boolean          NOT NULL,
     lease_until      timestamptz,
     attempt_start    timestamptz,
+    late_at          timestamptz,
     CONSTRAINT task_history_pkey PRIMARY KEY (id),
     CONSTRAINT task_history_status_check CHECK (status IN ('succeeded', 'failed', 'cancelled', 'lost', 'skipped', 'missed'))
 ) PARTITION BY RANGE (id);
@@ -318,6 +324,48 @@ CREATE TABLE idempotency_keys (
 -- Prune: the oldest keys.
 CREATE INDEX idempotency_keys_created_idx ON idempotency_keys (created_at);
 
+-- Messages for the outside, written in the transaction that makes them true and
+-- removed when they are delivered. A number is not given out again, so that
+-- nothing that settles late hits another message.
+CREATE TABLE outbox (
+    seq          bigint           NOT NULL GENERATED ALWAYS AS IDENTITY,
+    id           text COLLATE "C" NOT NULL,
+    kind         text COLLATE "C" NOT NULL, -- event or alert
+    type         text             NOT NULL,
+    task_id      text COLLATE "C" NOT NULL,
+    execution_id text COLLATE "C" NOT NULL,
+    data         json             NOT NULL,
+    tries        bigint           NOT NULL,
+    due_at       timestamptz      NOT NULL,
+    created_at   timestamptz      NOT NULL,
+    CONSTRAINT outbox_pkey PRIMARY KEY (seq),
+    CONSTRAINT outbox_kind_check CHECK (kind IN ('event', 'alert'))
+) WITH (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+-- Outbox: the messages of a kind that are due, in order.
+CREATE INDEX outbox_kind_idx ON outbox (kind, seq, due_at);
+
+-- Outbox: when the next message of a kind is due.
+CREATE INDEX outbox_due_idx ON outbox (kind, due_at);
+
+-- Prune: what nobody took.
+CREATE INDEX outbox_created_idx ON outbox (created_at);
+
+-- The nodes that share the database. A few rows; read as a whole.
+CREATE TABLE nodes (
+    id         text COLLATE "C" NOT NULL,
+    version    text             NOT NULL,
+    started_at timestamptz      NOT NULL,
+    seen_at    timestamptz      NOT NULL,
+    load       json             NOT NULL,
+    plugins    json             NOT NULL,
+    CONSTRAINT nodes_pkey PRIMARY KEY (id)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
 -- Fencing tokens of executions and of leases: a later one is always greater.
 CREATE SEQUENCE claim_tokens;
 CREATE SEQUENCE lock_tokens;
@@ -326,6 +374,8 @@ CREATE SEQUENCE lock_tokens;
 
 DROP SEQUENCE lock_tokens;
 DROP SEQUENCE claim_tokens;
+DROP TABLE nodes;
+DROP TABLE outbox;
 DROP TABLE idempotency_keys;
 DROP TABLE rate_limits;
 DROP TABLE task_locks;

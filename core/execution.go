@@ -71,7 +71,6 @@ type Execution struct {
 	Token           int64           `json:"-"` // fencing token of the last claim
 	LeaseUntil      time.Time       `json:"-"`
 	CancelRequested bool            `json:"-"`
-	LimitPaid       bool            `json:"-"` // the rate limit has let it through; it need not ask again
 	AttemptStart    time.Time       `json:"-"` // start of the running attempt
 	LateAt          *time.Time      `json:"-"` // people are told when it has not started by then; nil is never, or done
 }
@@ -141,7 +140,6 @@ func (e *Execution) Start(owner string, token int64, now, leaseUntil time.Time) 
 	e.Status, e.Worker, e.Token, e.LeaseUntil = StatusRunning, owner, token, Instant(leaseUntil)
 	e.Attempt++
 	e.AttemptStart = now
-	e.LimitPaid = false
 	if e.StartTime == nil {
 		e.StartTime = &now
 	}

@@ -17,10 +17,11 @@ type Scheduler struct {
 	clock     Clock
 	load      LoadReporter
 	observer  Observer
+	rates     RateReporter
 }
 
 // SchedulerConfig is what a Scheduler stands on. All fields
-// but Load and Observer are required.
+// but Load, Rates and Observer are required.
 type SchedulerConfig struct {
 	Store     Store
 	Types     TypeCatalogue
@@ -29,6 +30,7 @@ type SchedulerConfig struct {
 	Timetable Timetable
 	Clock     Clock
 	Load      LoadReporter // of this node, for Explain; nil leaves it out
+	Rates     RateReporter // of this node, for Explain; nil leaves it out
 	Observer  Observer     // of executions that a request ends; nil is none
 }
 
@@ -39,7 +41,7 @@ func NewScheduler(c SchedulerConfig) *Scheduler {
 	}
 	return &Scheduler{
 		store: c.Store, types: c.Types, signals: c.Signals,
-		defaults: c.Defaults, timetable: c.Timetable, clock: c.Clock, load: c.Load, observer: c.Observer,
+		defaults: c.Defaults, timetable: c.Timetable, clock: c.Clock, load: c.Load, observer: c.Observer, rates: c.Rates,
 	}
 }
 

@@ -227,9 +227,10 @@ type QueueStore interface {
 	Occupancy(ctx context.Context, key, taskType string) (Occupancy, error)
 	// Ready lists up to limit executions that may be handed to the queue now:
 	// due, not queued yet, waiting for no dependency, and not behind another queued or running execution of
-	// their exclusive task, a full concurrency key or a full type. In the order of
-	// Execution.Rank.
-	Ready(ctx context.Context, limit int) (ReadyReport, error)
+	// their exclusive task, a full concurrency key or a full type, or a rate limit
+	// that closed says is closed (its key in RateLimit, "" is none; nil closes
+	// none). In the order of Execution.Rank.
+	Ready(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ReadyReport, error)
 	// MarkQueued marks those as queued, or defers those with a time. It returns
 	// the ids it marked; the others have changed meanwhile.
 	MarkQueued(ctx context.Context, marks []QueueMark) ([]string, error)
@@ -278,7 +279,6 @@ type ReadyReport struct {
 type QueueMark struct {
 	ID      string
 	DeferTo time.Time
-	Paid    bool // its rate limit has let it through, until it starts
 }
 
 // Lease names a claim.

@@ -74,7 +74,6 @@ func fillAttempt(e *core.Execution, s core.Status, now time.Time) {
 	e.Error, e.ErrorCode = &message, &code
 	e.Result, e.Plugin = json.RawMessage(`{"sent":true}`), "reminder@1.2.3"
 	e.DueAt = now.Add(time.Millisecond)
-	e.LimitPaid = true
 	e.LateAt = &now
 	e.Awaits = &core.Awaited{Tasks: []string{core.NewID()}, Since: now, Until: &now}
 	e.Attempts = []core.Attempt{{

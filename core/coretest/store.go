@@ -163,7 +163,7 @@ func (f *fixture) mark(es ...core.Execution) {
 // look asks what is ready.
 func (f *fixture) look(limit int) core.ReadyReport {
 	f.Helper()
-	report, err := f.Ready(f.Context(), limit)
+	report, err := f.Ready(f.Context(), limit, nil)
 	require.NoError(f, err)
 	return report
 }

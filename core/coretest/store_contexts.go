@@ -62,7 +62,7 @@ func (f *fixture) calls(ctx context.Context, sc core.Schedule, task core.Task, r
 		"Executions":      func() error { _, err := f.Executions(ctx, core.ExecutionFilter{}, page); return err },
 		"ExecutionLogs":   func() error { _, err := f.ExecutionLogs(ctx, pending.ID); return err },
 		"Cancel":          func() error { _, err := f.Cancel(ctx, core.Cancellation{TaskID: task.ID}); return err },
-		"Ready":           func() error { _, err := f.Ready(ctx, 10); return err },
+		"Ready":           func() error { _, err := f.Ready(ctx, 10, nil); return err },
 		"MarkQueued":      func() error { _, err := f.MarkQueued(ctx, []core.QueueMark{{ID: pending.ID}}); return err },
 		"Claim":           func() error { _, err := f.Claim(ctx, []string{pending.ID}, testOwner, testTTL); return err },
 		"Heartbeat":       func() error { _, err := f.Heartbeat(ctx, []core.Lease{leaseOf(running)}, time.Hour); return err },

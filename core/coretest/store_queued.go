@@ -14,7 +14,6 @@ func (s storeSuite) markQueued(t *testing.T) {
 	s.run(t, "what has changed meanwhile is left alone", markOthers)
 	s.run(t, "a deferred execution stays as it is and comes later", markDeferred)
 	s.run(t, "no marks, no work", markNothing)
-	s.run(t, "a paid limit is kept until the execution starts", markPaid)
 	s.run(t, "what the queue did not take is pending again", unqueue)
 	s.run(t, "what the queue has lost is pending again", unqueueStale)
 }
@@ -107,15 +106,4 @@ func unqueueStale(f *fixture) {
 	require.Zero(f, sweep(10))
 	require.ElementsMatch(f, []string{old.ID, older.ID}, f.readyIDs())
 	require.Equal(f, core.StatusQueued, f.get(young.ID).Status)
-}
-
-func markPaid(f *fixture) {
-	e := f.putFree()
-	f.tryMark(core.QueueMark{ID: e.ID, Paid: true})
-	require.NoError(f, f.Unqueue(f.Context(), []string{e.ID}))
-	f.tryMark(core.QueueMark{ID: e.ID})
-	require.NoError(f, f.Unqueue(f.Context(), []string{e.ID}))
-	require.True(f, f.look(10).Executions[0].LimitPaid)
-	require.False(f, f.start(e)[0].LimitPaid)
-	require.False(f, f.settle(f.get(e.ID), retryLater).LimitPaid, "the next attempt pays again")
 }

@@ -19,6 +19,7 @@ func (s storeSuite) ready(t *testing.T) {
 	s.run(t, "executions of a task that allows overlaps are ready together", readyAllow)
 	s.run(t, "a full concurrency key holds back", readyKey)
 	s.run(t, "who holds the slots is counted", readyOccupancy)
+	s.run(t, "what a closed rate limit holds is left out, and nothing else", readyClosed)
 	s.run(t, "a type that is left to other nodes is neither ready nor claimed", readyElsewhere)
 	s.run(t, "a full type holds back, and lets go", readyType)
 	s.run(t, "what a gate holds back does not keep the dispatcher awake", readyGateWait)
@@ -215,4 +216,20 @@ func readyElsewhere(f *fixture) {
 	f.LimitTypes(func(string) int { return 0 })
 	require.Equal(f, []string{e.ID}, f.readyIDs())
 	f.start(e)
+}
+
+func readyClosed(f *fixture) {
+	limited := func(key string) core.Execution {
+		return f.put(f.putTask(func(s *core.TaskSpec) { s.RateLimit = &core.RateLimit{Key: key, Limit: 1, PerMs: 1000} }))
+	}
+	first, second, free := limited("a"), limited("b"), f.putFree()
+	ready := func(closed func(taskType, rateKey string) bool) []string {
+		report, err := f.Ready(f.Context(), 10, closed)
+		require.NoError(f, err)
+		return idsOf(report.Executions)
+	}
+	require.Equal(f, []string{first.ID, second.ID, free.ID}, ready(nil))
+	require.Equal(f, []string{second.ID, free.ID}, ready(func(_, key string) bool { return key == "a" }))
+	require.Equal(f, []string{free.ID}, ready(func(_, key string) bool { return key != "" }))
+	require.Empty(f, ready(func(taskType, _ string) bool { return taskType == "test" }))
 }

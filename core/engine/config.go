@@ -26,6 +26,8 @@ type Config struct {
 	Logger  hclog.Logger // Defaults to none.
 	Clock   core.Clock   // Defaults to the machine's. Only for what observers see; the store decides what is due.
 
+	// Rates are the rate limits of task types. Defaults to none.
+	Rates core.Rates
 	// Types is what the node can run, for the registry of nodes. Defaults to none.
 	Types core.TypeCatalogue
 	// Version of the service, for the registry.

@@ -9,10 +9,11 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// dispatcher hands pending executions to the queue, as many as fit, through the
-// rate limits.
+// dispatcher hands pending executions to the queue, as many as fit and as rate
+// limits will let start.
 type dispatcher struct {
-	cfg Config
+	cfg    Config
+	shaper *shaper
 }
 
 // fullPause is how long the dispatcher waits when the queue is full and nobody
@@ -33,19 +34,37 @@ func (d *dispatcher) step(ctx context.Context) (time.Duration, error) {
 	if free == 0 {
 		return fullPause, nil
 	}
-	report, err := d.cfg.Store.Ready(ctx, min(free, d.cfg.Batch))
-	if err != nil || len(report.Executions) == 0 {
-		return report.Wait, err
+	now := d.cfg.Clock.Now()
+	report, err := d.cfg.Store.Ready(ctx, min(free, d.cfg.Batch), func(taskType, rateKey string) bool {
+		return d.shaper.closed(now, core.TypeRateKey(taskType)) || rateKey != "" && d.shaper.closed(now, core.RateKey(rateKey))
+	})
+	if err != nil {
+		return 0, err
+	}
+	report.Wait = sooner(report.Wait, d.shaper.next(now))
+	if len(report.Executions) == 0 {
+		return report.Wait, nil
 	}
 	items, marks, err := d.admit(ctx, report)
 	if err != nil {
 		return 0, err
+	}
+	if len(marks) == 0 {
+		return sooner(report.Wait, d.shaper.next(d.cfg.Clock.Now())), nil
 	}
 	marked, err := d.cfg.Store.MarkQueued(ctx, marks)
 	if err != nil {
 		return 0, err
 	}
 	return d.publish(ctx, marked, items, report.Wait)
+}
+
+// sooner is the shorter of two waits, of which a negative one is endless.
+func sooner(a, b time.Duration) time.Duration {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // publish offers those items to the queue that were marked.
@@ -71,26 +90,22 @@ func (d *dispatcher) publish(ctx context.Context, marked []string, items []core.
 	return 0, err
 }
 
-// admit asks the limiter about those that have a rate limit. What is refused is
-// put off until the limiter expects room.
+// admit chooses those that may start at this time of day and, as far as the
+// shaper can tell, under their rate limits. What a limit holds stays as it is.
 func (d *dispatcher) admit(ctx context.Context, report core.ReadyReport) ([]core.QueueItem, []core.QueueMark, error) {
 	marks := make([]core.QueueMark, 0, len(report.Executions))
 	inHours, err := d.inHours(ctx, report, &marks)
 	if err != nil {
 		return nil, nil, err
 	}
-	decisions, err := d.limits(ctx, inHours)
-	if err != nil {
-		return nil, nil, err
-	}
+	now := d.cfg.Clock.Now()
 	items := make([]core.QueueItem, 0, len(inHours))
 	for _, e := range inHours {
-		if wait, refused := decisions[e.ID]; refused {
-			marks = append(marks, core.QueueMark{ID: e.ID, DeferTo: report.Observed.Add(wait)})
+		if rates := d.cfg.Rates.Of(e); len(rates) > 0 && !d.shaper.offer(now, rates) {
 			continue
 		}
 		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Policy.Priority, Rank: e.Rank()})
-		marks = append(marks, core.QueueMark{ID: e.ID, Paid: e.Policy.RateLimit != nil})
+		marks = append(marks, core.QueueMark{ID: e.ID})
 	}
 	return items, marks, nil
 }
@@ -126,30 +141,4 @@ func openAt(ctx context.Context, store core.CalendarStore, h *core.Hours, at tim
 	}
 	open, next = h.Open(at, set)
 	return open, next, nil
-}
-
-// limits returns how long those that the limiter refuses have to wait.
-func (d *dispatcher) limits(ctx context.Context, executions []core.Execution) (map[string]time.Duration, error) {
-	var ids []string
-	var requests []core.LimitRequest
-	for _, e := range executions {
-		if l := e.Policy.RateLimit; l != nil && !e.LimitPaid {
-			ids = append(ids, e.ID)
-			requests = append(requests, core.LimitRequest{Key: l.Key, Limit: l.Limit, Per: l.PerMs.Duration()})
-		}
-	}
-	if len(requests) == 0 {
-		return nil, nil
-	}
-	decisions, err := d.cfg.Limiter.Take(ctx, requests)
-	if err != nil {
-		return nil, err
-	}
-	refused := make(map[string]time.Duration)
-	for i, decision := range decisions {
-		if !decision.Allowed {
-			refused[ids[i]] = decision.Wait
-		}
-	}
-	return refused, nil
 }

@@ -26,6 +26,7 @@ type Engine struct {
 	janitor   *janitor
 	worker    *worker
 	keeper    *keeper
+	shaper    *shaper
 	completer *completer
 	done      chan core.Completion
 
@@ -67,8 +68,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg, done: make(chan core.Completion, cfg.Concurrency), written: make(chan struct{})}
 	e.keeper = newKeeper(cfg)
-	e.worker = newWorker(cfg, e.keeper, e.done)
-	d := &dispatcher{cfg: cfg}
+	e.shaper = newShaper()
+	e.worker = newWorker(cfg, e.keeper, e.shaper, e.done)
+	d := &dispatcher{cfg: cfg, shaper: e.shaper}
 	e.dispatch = newLoop("dispatcher", cfg.Idle, e.fault, d.step)
 	j := &judge{cfg: cfg, changed: e.wakeAll}
 	e.judge = newLoop("judge", cfg.Idle, e.fault, j.step)
@@ -260,6 +262,9 @@ func (e *Engine) fault(part string, err error) {
 	e.cfg.Observer.Observe(core.Event{Kind: core.EventFault, At: e.cfg.Clock.Now(), Part: part, Err: err})
 	e.cfg.Logger.Warn("step failed and is repeated", "part", part, "error", err)
 }
+
+// RateOpensAt implements core.RateReporter.
+func (e *Engine) RateOpensAt(key string) time.Time { return e.shaper.opensAt(e.cfg.Clock.Now(), key) }
 
 // Load implements core.LoadReporter.
 func (e *Engine) Load(ctx context.Context) (core.Load, error) {

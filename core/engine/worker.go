@@ -24,6 +24,7 @@ var (
 type worker struct {
 	cfg     Config
 	keeper  *keeper
+	shaper  *shaper
 	done    chan<- core.Completion
 	slots   chan struct{} // a token is a running execution
 	running sync.WaitGroup
@@ -31,8 +32,8 @@ type worker struct {
 	stop    context.CancelCauseFunc
 }
 
-func newWorker(cfg Config, k *keeper, done chan<- core.Completion) *worker {
-	w := &worker{cfg: cfg, keeper: k, done: done, slots: make(chan struct{}, cfg.Concurrency)}
+func newWorker(cfg Config, k *keeper, s *shaper, done chan<- core.Completion) *worker {
+	w := &worker{cfg: cfg, keeper: k, shaper: s, done: done, slots: make(chan struct{}, cfg.Concurrency)}
 	w.attempt, w.stop = context.WithCancelCause(context.Background())
 	return w
 }
@@ -97,9 +98,7 @@ func (w *worker) start(ctx context.Context, batch []core.QueueItem) bool {
 		// and the attempt lost.
 		claimed, err := w.claim(ctx, ids)
 		if err == nil {
-			for _, e := range claimed {
-				w.run(ctx, e, asked)
-			}
+			w.runAll(ctx, claimed, asked)
 			w.giveSlots(len(batch) - len(claimed))
 			return true
 		}
@@ -118,32 +117,102 @@ func (w *worker) claim(ctx context.Context, ids []string) ([]core.Execution, err
 	return w.cfg.Store.Claim(ctx, ids, w.cfg.Owner, w.cfg.LeaseTTL)
 }
 
-// run starts a claimed execution in a slot of its own. One that the queue has
-// carried out of its hours is put off instead.
-func (w *worker) run(receiving context.Context, e core.Execution, claimed time.Time) {
-	ctx, cancel := context.WithCancelCause(w.attempt)
-	w.keeper.add(e, claimed, cancel)
-	open, next, err := openAt(context.WithoutCancel(receiving), w.cfg.Store, e.Hours, e.AttemptStart)
-	if err != nil {
-		open, next = false, e.AttemptStart // ask again
-		w.fault(fmt.Errorf("hours: %w", err))
-	}
-	if !open {
-		cancel(nil)
-		<-w.slots
-		w.done <- core.Completion{
-			Lease:  core.Lease{ExecutionID: e.ID, Token: e.Token},
-			Settle: func(_ time.Time, e *core.Execution) { e.PutOff(next) },
+// attempt is an execution that was claimed.
+type attempt struct {
+	core.Execution
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// runAll starts claimed executions, each in a slot of its own. Those that the
+// queue has carried out of their hours, and those that a rate limit does not
+// let start, are put off instead.
+func (w *worker) runAll(receiving context.Context, claimed []core.Execution, asked time.Time) {
+	receiving = context.WithoutCancel(receiving) // what is claimed is started or given back
+	open := make([]attempt, 0, len(claimed))
+	for _, e := range claimed {
+		a := attempt{Execution: e}
+		a.ctx, a.cancel = context.WithCancelCause(w.attempt)
+		w.keeper.add(e, asked, a.cancel)
+		ok, next, err := openAt(receiving, w.cfg.Store, e.Hours, e.AttemptStart)
+		if err != nil {
+			ok, next = false, e.AttemptStart // ask again
+			w.fault(fmt.Errorf("hours: %w", err))
 		}
-		return
+		if ok {
+			open = append(open, a)
+		} else {
+			w.putOff(a, next)
+		}
 	}
+	refused := w.refused(receiving, open)
+	for _, a := range open {
+		if due, ok := refused[a.ID]; ok {
+			w.putOff(a, due)
+		} else {
+			w.run(a)
+		}
+	}
+}
+
+// refused asks the limiter for all that have a rate limit, in one call, and
+// returns those that may not start, with their due time. That is the old one:
+// the shaper keeps them back, in their order.
+func (w *worker) refused(ctx context.Context, open []attempt) map[string]time.Time {
+	var requests []core.LimitRequest
+	var owners []attempt
+	for _, a := range open {
+		for _, r := range w.cfg.Rates.Of(a.Execution) {
+			requests, owners = append(requests, r), append(owners, a)
+		}
+	}
+	if len(requests) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.LeaseTTL/2)
+	defer cancel()
+	refused := map[string]time.Time{}
+	decisions, err := w.cfg.Limiter.Take(ctx, requests)
+	if err != nil {
+		w.fault(fmt.Errorf("rate limits: %w", err))
+		for _, a := range owners {
+			refused[a.ID] = a.AttemptStart.Add(limiterPause)
+		}
+		return refused
+	}
+	now := w.cfg.Clock.Now()
+	for i, d := range decisions {
+		if !d.Allowed {
+			refused[owners[i].ID] = owners[i].DueAt
+			w.shaper.refused(now, requests[i], d.Wait)
+		}
+	}
+	return refused
+}
+
+// limiterPause is how long executions wait for a limiter that does not answer.
+const limiterPause = time.Second
+
+// putOff gives a claim back before the attempt has begun, until due.
+func (w *worker) putOff(a attempt, due time.Time) {
+	a.cancel(nil)
+	<-w.slots
+	w.done <- core.Completion{
+		Lease:  core.Lease{ExecutionID: a.ID, Token: a.Token},
+		Settle: func(_ time.Time, e *core.Execution) { e.PutOff(due) },
+	}
+}
+
+// run starts an attempt.
+func (w *worker) run(a attempt) {
+	e := a.Execution
 	w.cfg.Observer.Observe(core.Event{
 		Kind: core.EventStarted, At: e.AttemptStart, Execution: &e, Lateness: e.AttemptStart.Sub(e.DueAt),
 	})
 	w.running.Go(func() {
-		defer cancel(nil)
+		defer a.cancel(nil)
 		deadline := e.Policy.TimeoutMs.Duration()
-		ctx, stop := context.WithTimeoutCause(ctx, deadline, errTimeout)
+		ctx, stop := context.WithTimeoutCause(a.ctx, deadline, errTimeout)
 		defer stop()
 		out, err := w.invoke(ctx, e, deadline)
 		<-w.slots

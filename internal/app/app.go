@@ -105,7 +105,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		return nil, err
 	}
 	scheduler := core.NewScheduler(core.SchedulerConfig{
-		Store: a.store, Types: a.host, Signals: a.signals, Clock: clock, Timetable: timetable, Load: a.engine, Observer: a.metrics,
+		Store: a.store, Types: a.host, Signals: a.signals, Clock: clock, Timetable: timetable, Load: a.engine, Rates: a.engine, Observer: a.metrics,
 		Defaults: core.Defaults{Timeout: cfg.DefaultTimeout, RetryAttempts: cfg.RetryAttempts, RetryDelay: cfg.RetryDelay},
 	})
 	a.metrics.Watch(a.store, a.engine)

@@ -36,7 +36,7 @@ func live(b *testing.B, store *memory.Store, clock *coretest.Clock) {
 	clock.Advance(time.Minute)
 	planned, err := store.PlanDue(b.Context(), 1, planMinute)
 	require.NoError(b, err)
-	ready, err := store.Ready(b.Context(), 10)
+	ready, err := store.Ready(b.Context(), 10, nil)
 	require.NoError(b, err)
 	id := ready.Executions[0].ID
 	require.Equal(b, planned.Planned[0].ID, id)

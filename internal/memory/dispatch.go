@@ -9,7 +9,7 @@ import (
 )
 
 // Ready lists executions that may be handed to the queue now.
-func (s *Store) Ready(ctx context.Context, limit int) (core.ReadyReport, error) {
+func (s *Store) Ready(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (core.ReadyReport, error) {
 	now, err := s.begin(ctx, "list ready executions")
 	if err != nil {
 		return core.ReadyReport{}, err
@@ -20,7 +20,7 @@ func (s *Store) Ready(ctx context.Context, limit int) (core.ReadyReport, error) 
 	report := core.ReadyReport{Observed: now, Wait: s.executions.wait(now)}
 	chosen := newSelection(s.executions, s.typeLimit)
 	for e := range s.executions.ready.all() {
-		if !chosen.admits(e) {
+		if !chosen.admits(e) || closed != nil && closed(e.Type, e.RateKey()) {
 			continue
 		}
 		if len(report.Executions) >= limit {
@@ -112,7 +112,6 @@ func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]strin
 		e := cloneExecution(*row)
 		if m.DeferTo.IsZero() {
 			e.Status = core.StatusQueued
-			e.LimitPaid = e.LimitPaid || m.Paid
 			s.queuedAt[e.ID] = now
 		} else {
 			e.DueAt = core.Instant(m.DeferTo)

@@ -68,7 +68,7 @@ func (n *node) step(ctx context.Context) error {
 	if _, err := n.store.Reap(ctx, 10, settle); err != nil {
 		return err
 	}
-	report, err := n.store.Ready(ctx, 10)
+	report, err := n.store.Ready(ctx, 10, nil)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func TestACrowdGoesThroughEveryStep(t *testing.T) {
 	require.Len(t, planned.Planned, crowd)
 	require.Negative(t, planned.Wait)
 
-	ready, err := s.Ready(ctx, crowd)
+	ready, err := s.Ready(ctx, crowd, nil)
 	require.NoError(t, err)
 	require.Len(t, ready.Executions, crowd)
 	ids, marks := make([]string, crowd), make([]core.QueueMark, crowd)

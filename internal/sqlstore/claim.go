@@ -86,7 +86,7 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET
 				status = 'running', token = v.new_token, worker = ?, lease_until = ?,
-				attempt = attempt + 1, limit_paid = `+c.dialect.no+`, attempt_start = ?, start_time = COALESCE(start_time, ?),
+				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?),
 				late_at = CASE WHEN COALESCE(start_time, ?) < late_at THEN NULL ELSE late_at END
 			FROM v WHERE id = v.claimed_id
 			RETURNING `+executionColumns, args...)

@@ -10,15 +10,15 @@ import (
 // the order of executionArgs.
 const executionColumns = `id, task_id, task_name, type, status, trigger, nominal_time, due_at, start_time, end_time,
 	duration, attempt, max_attempts, attempts, error, error_code, result, worker, plugin, retry_of,
-	created_at, policy, data, hours, awaits, token, cancel_requested, limit_paid, lease_until, attempt_start, late_at`
+	created_at, policy, data, hours, awaits, token, cancel_requested, lease_until, attempt_start, late_at`
 
-const executionColumnCount = 31
+const executionColumnCount = 30
 
 // gateColumns lists what executions has beside them, in the order of gateArgs:
 // copies out of the policy, for indexes.
-const gateColumns = `rank, exclusive_task, concurrency_key, max_concurrency, judge_at`
+const gateColumns = `rank, exclusive_task, concurrency_key, max_concurrency, judge_at, rate_key`
 
-const gateColumnCount = 5
+const gateColumnCount = 6
 
 // Conditions that partial indexes are made of. SQLite uses such an index only
 // where the query repeats its condition word for word.
@@ -62,7 +62,6 @@ type executionRow struct {
 	Awaits          *document[core.Awaited]  `db:"awaits"`
 	Token           int64                    `db:"token"`
 	CancelRequested bool                     `db:"cancel_requested"`
-	LimitPaid       bool                     `db:"limit_paid"`
 	LeaseUntil      timestamp                `db:"lease_until"`
 	AttemptStart    timestamp                `db:"attempt_start"`
 	LateAt          timestamp                `db:"late_at"`
@@ -76,7 +75,7 @@ func (r executionRow) execution() core.Execution {
 		Attempt: r.Attempt, MaxAttempts: r.MaxAttempts, Attempts: r.Attempts.value,
 		Error: r.Error, ErrorCode: r.ErrorCode, Result: json.RawMessage(r.Result),
 		Worker: r.Worker, Plugin: r.Plugin, RetryOf: r.RetryOf, CreatedAt: r.CreatedAt.Time,
-		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Hours: valueIn(r.Hours), Awaits: valueIn(r.Awaits), Token: r.Token, CancelRequested: r.CancelRequested, LimitPaid: r.LimitPaid,
+		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Hours: valueIn(r.Hours), Awaits: valueIn(r.Awaits), Token: r.Token, CancelRequested: r.CancelRequested,
 		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time, LateAt: r.LateAt.pointer(),
 	}
 }
@@ -94,7 +93,7 @@ func executionArgs(e core.Execution) []any {
 		e.ID, e.TaskID, e.TaskName, e.Type, e.Status, e.Trigger, stamp(e.NominalTime), stamp(e.DueAt),
 		stampOf(e.StartTime), stampOf(e.EndTime), e.Duration, e.Attempt, e.MaxAttempts,
 		document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin, e.RetryOf,
-		stamp(e.CreatedAt), document[core.Policy]{e.Policy}, rawJSON(e.Data), documentOf(e.Hours), documentOf(e.Awaits), e.Token, e.CancelRequested, e.LimitPaid,
+		stamp(e.CreatedAt), document[core.Policy]{e.Policy}, rawJSON(e.Data), documentOf(e.Hours), documentOf(e.Awaits), e.Token, e.CancelRequested,
 		stamp(e.LeaseUntil), stamp(e.AttemptStart), stampOf(e.LateAt),
 	}
 }
@@ -114,7 +113,7 @@ func gateArgs(e core.Execution) []any {
 	}
 	return []any{
 		stamp(e.Rank()), exclusive, nullable(e.Policy.ConcurrencyKey), e.Policy.MaxConcurrency,
-		judgeAt(e),
+		judgeAt(e), nullable(e.RateKey()),
 	}
 }
 

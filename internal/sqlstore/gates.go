@@ -14,6 +14,14 @@ type gateRow struct {
 	ExclusiveTask  *string `db:"exclusive_task"`
 	ConcurrencyKey *string `db:"concurrency_key"`
 	MaxConcurrency int     `db:"max_concurrency"`
+	RateKey        *string `db:"rate_key"` // only where it is asked for
+}
+
+func (r gateRow) rateKey() string {
+	if r.RateKey == nil {
+		return ""
+	}
+	return *r.RateKey
 }
 
 // gates knows which tasks have an execution that holds a slot, and how many

@@ -113,7 +113,7 @@ func (h *hammer) plan() error {
 
 func (h *hammer) work(owner string) error {
 	for !h.ended.Load() {
-		report, err := h.any().Ready(h.t.Context(), 5)
+		report, err := h.any().Ready(h.t.Context(), 5, nil)
 		if err != nil {
 			return err
 		}

@@ -71,12 +71,12 @@ func (c conn) save(ctx context.Context, executions []core.Execution) error {
 func (c conn) updateLive(ctx context.Context, executions []core.Execution) error {
 	return inBatches(executions, func(batch []core.Execution) error {
 		const columns = `id, status, due_at, start_time, end_time, duration, attempt, attempts, error, error_code, result,
-			worker, plugin, token, cancel_requested, lease_until, attempt_start, awaits, limit_paid, late_at`
+			worker, plugin, token, cancel_requested, lease_until, attempt_start, awaits, late_at`
 		args := make([]any, 0, len(batch)*20)
 		for _, e := range batch {
 			args = append(args, e.ID, e.Status, stamp(e.DueAt), stampOf(e.StartTime), stampOf(e.EndTime), e.Duration,
 				e.Attempt, document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin,
-				e.Token, e.CancelRequested, stamp(e.LeaseUntil), stamp(e.AttemptStart), documentOf(e.Awaits), e.LimitPaid, stampOf(e.LateAt))
+				e.Token, e.CancelRequested, stamp(e.LeaseUntil), stamp(e.AttemptStart), documentOf(e.Awaits), stampOf(e.LateAt))
 		}
 		v, args := c.table(columns, args)
 		_, err := c.exec(ctx, `
@@ -86,7 +86,7 @@ func (c conn) updateLive(ctx context.Context, executions []core.Execution) error
 				duration = v.duration, attempt = v.attempt, attempts = v.attempts, error = v.error,
 				error_code = v.error_code, result = v.result, worker = v.worker, plugin = v.plugin, token = v.token,
 				cancel_requested = v.cancel_requested, lease_until = v.lease_until, attempt_start = v.attempt_start, awaits = v.awaits,
-				limit_paid = v.limit_paid, late_at = v.late_at
+				late_at = v.late_at
 			FROM v WHERE executions.id = v.id`, args...)
 		return err
 	})

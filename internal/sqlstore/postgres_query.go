@@ -56,7 +56,7 @@ func postgresType(column string) string {
 	case "duration", "attempt", "max_attempts", "max_concurrency", "token", "new_token", "held_token",
 		"runs", "failures", "version", "dropped", "tries", "put_off":
 		return "bigint"
-	case "cancel_requested", "limit_paid", "enabled":
+	case "cancel_requested", "enabled":
 		return "boolean"
 	case "attempts", "result", "policy", "data", "hours", "awaits", "lines", "depends_on":
 		return "json"

@@ -147,7 +147,7 @@ func TestTheEngineReadsNoWholeTable(t *testing.T) {
 			return err
 		},
 		"ready": func(ctx context.Context, c conn) error {
-			_, _, err := c.readyIDs(ctx, 10)
+			_, _, err := c.readyIDs(ctx, 10, nil)
 			_, waited := c.untilNextReady(ctx)
 			return errors.Join(err, waited)
 		},

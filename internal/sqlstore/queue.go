@@ -10,29 +10,21 @@ import (
 // MarkQueued implements core.QueueStore. It returns the ids of both kinds: those
 // marked and those put off.
 func (s *Store) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]string, error) {
-	var free, paid []string
+	var free []string
 	var put []core.QueueMark
 	for _, m := range marks {
-		switch {
-		case !m.DeferTo.IsZero():
-			put = append(put, m)
-		case m.Paid:
-			paid = append(paid, m.ID)
-		default:
+		if m.DeferTo.IsZero() {
 			free = append(free, m.ID)
+		} else {
+			put = append(put, m)
 		}
 	}
 	var marked []string
 	err := s.write(ctx, "mark queued", func(ctx context.Context, c conn) error {
-		queued, err := c.queue(ctx, free, `limit_paid`)
+		queued, err := c.queue(ctx, free)
 		if err != nil {
 			return err
 		}
-		limited, err := c.queue(ctx, paid, c.dialect.yes)
-		if err != nil {
-			return err
-		}
-		queued = append(queued, limited...)
 		deferred, err := c.deferTo(ctx, put)
 		marked = append(queued, deferred...)
 		return err
@@ -66,12 +58,12 @@ func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (deferred []s
 	return deferred, err
 }
 
-// queue marks executions; limitPaid is what becomes of that column.
-func (c conn) queue(ctx context.Context, ids []string, limitPaid string) (queued []string, err error) {
+// queue marks executions.
+func (c conn) queue(ctx context.Context, ids []string) (queued []string, err error) {
 	err = inBatches(ids, func(batch []string) error {
 		var part []string
 		err := c.list(ctx, &part, `
-			UPDATE executions SET status = 'queued', queued_at = ?, limit_paid = `+limitPaid+`
+			UPDATE executions SET status = 'queued', queued_at = ?
 			WHERE id IN (SELECT id FROM executions WHERE id IN (?) AND `+isReady+c.dialect.lockAll+`)
 			RETURNING id`, stamp(c.now), batch)
 		queued = append(queued, part...)

@@ -10,11 +10,11 @@ import (
 // Ready implements core.WorkStore. An execution that is queued holds its gates
 // as a running one does: what would wait behind it in the queue waits here,
 // where it can be seen and cancelled.
-func (s *Store) Ready(ctx context.Context, limit int) (core.ReadyReport, error) {
+func (s *Store) Ready(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (core.ReadyReport, error) {
 	var report core.ReadyReport
 	err := s.snapshot(ctx, "list ready executions", func(ctx context.Context, c conn) error {
 		report = core.ReadyReport{Observed: c.now}
-		ids, more, err := c.readyIDs(ctx, limit)
+		ids, more, err := c.readyIDs(ctx, limit, closed)
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ const readyPage = 1000
 
 // readyIDs walks the waiting executions in order and stops when it has enough,
 // so that a long queue costs no more than a short one.
-func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool, err error) {
+func (c conn) readyIDs(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ids []string, more bool, err error) {
 	gates, err := c.gates(ctx)
 	if err != nil {
 		return nil, false, err
@@ -47,7 +47,7 @@ func (c conn) readyIDs(ctx context.Context, limit int) (ids []string, more bool,
 			return nil, false, err
 		}
 		for _, candidate := range page {
-			if !gates.open(candidate.gateRow) {
+			if !gates.open(candidate.gateRow) || closed != nil && closed(candidate.Type, candidate.rateKey()) {
 				continue
 			}
 			if len(ids) == limit {
@@ -72,7 +72,7 @@ func (c conn) waiting(ctx context.Context, after candidateRow) (page []candidate
 	// NOT … > is <= in a form that makes no planner prefer the index on due_at
 	// and sort: the walk is in order of rank and mostly ends soon.
 	return page, c.list(ctx, &page, `
-		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rank FROM executions
+		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rate_key, rank FROM executions
 		WHERE `+isReady+` AND `+isFree+` AND NOT due_at > ?`+next+`
 		ORDER BY rank, id LIMIT ?`, append(args, readyPage)...)
 }

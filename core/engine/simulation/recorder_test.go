@@ -153,7 +153,7 @@ func (r *recorder) executionsOf(ids []string) []core.Execution {
 func same(a, b core.Execution) bool {
 	return a.Status == b.Status && a.Token == b.Token && a.Attempt == b.Attempt &&
 		len(a.Attempts) == len(b.Attempts) && a.DueAt.Equal(b.DueAt) && a.LeaseUntil.Equal(b.LeaseUntil) &&
-		a.CancelRequested == b.CancelRequested && (a.Awaits == nil) == (b.Awaits == nil) && a.LimitPaid == b.LimitPaid &&
+		a.CancelRequested == b.CancelRequested && (a.Awaits == nil) == (b.Awaits == nil) &&
 		(a.EndTime == nil) == (b.EndTime == nil) && (a.EndTime == nil || a.EndTime.Equal(*b.EndTime))
 }
 

@@ -23,8 +23,8 @@ func (r remote) Judge(ctx context.Context, limit int, rule func(time.Time, core.
 	return call(ctx, r.link, "judge", func(ctx context.Context) (core.JudgeReport, error) { return r.Store.Judge(ctx, limit, rule) })
 }
 
-func (r remote) Ready(ctx context.Context, limit int) (core.ReadyReport, error) {
-	return call(ctx, r.link, "ready", func(ctx context.Context) (core.ReadyReport, error) { return r.Store.Ready(ctx, limit) })
+func (r remote) Ready(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (core.ReadyReport, error) {
+	return call(ctx, r.link, "ready", func(ctx context.Context) (core.ReadyReport, error) { return r.Store.Ready(ctx, limit, closed) })
 }
 
 func (r remote) MarkQueued(ctx context.Context, marks []core.QueueMark) ([]string, error) {

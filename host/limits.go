@@ -3,8 +3,8 @@ package host
 import "time"
 
 // Limits bound one plugin. Each one broken ends the run with a code of its own,
-// except Logs, beyond which lines are counted and dropped, and Concurrency,
-// beyond which runs wait.
+// except Logs, beyond which lines are counted and dropped, and Concurrency and
+// Rate, beyond which runs wait.
 type Limits struct {
 	Memory      Size          // linear memory of one run; PLUGIN_MEMORY_LIMIT
 	Timeout     time.Duration // wall time of one run; TIMEOUT. The attempt's own deadline may be earlier
@@ -13,6 +13,7 @@ type Limits struct {
 	Logs        Size          // log lines of one run, with 32 bytes a line added
 	HostCalls   int           // operations of one run, log not counted; PLUGIN_CALL_LIMIT
 	Concurrency int           // runs at the same time
+	Rate        Rate          // runs that start in a period; further ones wait
 }
 
 // Defaults of the limits that plugins.yaml does not set. The default of Timeout
@@ -50,6 +51,9 @@ func (l Limits) status() map[string]any {
 	}
 	if l.CPU > 0 {
 		status["cpu"] = l.CPU.String()
+	}
+	if l.Rate.Limit > 0 {
+		status["rate"] = l.Rate.String()
 	}
 	return status
 }

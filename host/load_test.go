@@ -48,7 +48,7 @@ func TestAnEmptyFileIsAMistake(t *testing.T) {
 func TestLoadListsWhatItLoaded(t *testing.T) {
 	h := newHouse(t)
 	h.runtime.program("good").manifest.DataSchema = json.RawMessage(`{"type":"object"}`)
-	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3}`, `grants: {notify: true, http: ["https://example.com/**"]}`)
+	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3, rate: 30/m}`, `grants: {notify: true, http: ["https://example.com/**"]}`)
 	h.load(t)
 
 	p := h.status(t, "x")
@@ -60,11 +60,13 @@ func TestLoadListsWhatItLoaded(t *testing.T) {
 	require.JSONEq(t, `{"type":"object"}`, string(p.DataSchema))
 	require.Equal(t, map[string]any{"notify": true, "http": []string{"https://example.com/**"}}, p.Grants)
 	require.Equal(t, map[string]any{
-		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3,
+		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3, "rate": "30/1m0s",
 	}, p.Limits)
 	require.Equal(t, host.Limits{
-		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3,
+		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3, Rate: host.Rate{Limit: 30, Per: time.Minute},
 	}, h.runtime.limits())
+	require.Equal(t, &core.RateLimit{Limit: 30, PerMs: 60_000}, h.Rate("x"))
+	require.Nil(t, h.Rate("y"))
 }
 
 func TestDefaultLimits(t *testing.T) {
@@ -92,6 +94,8 @@ func TestLoadReportsWhatIsWrongWithAnEntry(t *testing.T) {
 		"size overflow":      {[]string{"limits: {memory: 99999999999GiB}"}, "is not a size"},
 		"bad duration":       {[]string{"limits:", "  output: 1MiB", "  timeout: soon"}, `line 7: limits.timeout is not a duration`},
 		"negative duration":  {[]string{"limits: {timeout: -1s}"}, "limits.timeout"},
+		"no rate":            {[]string{`limits: {rate: "30"}`}, "limits.rate is not a number of starts and a period"},
+		"zero rate":          {[]string{`limits: {rate: 0/1m}`}, "limits.rate is not a number of starts and a period"},
 		"zero concurrency":   {[]string{"limits: {concurrency: 0}"}, "limits.concurrency is not between 1 and"},
 		"no host calls":      {[]string{"limits: {hostCalls: 0}"}, "limits.hostCalls is not between"},
 		"wrong type":         {[]string{"limits: 7"}, "line 5: "},

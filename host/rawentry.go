@@ -31,6 +31,7 @@ type rawLimits struct {
 	Logs        string `yaml:"logs"`
 	HostCalls   *int   `yaml:"hostCalls"`
 	Concurrency *int   `yaml:"concurrency"`
+	Rate        string `yaml:"rate"`
 }
 
 var digestSyntax = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -132,6 +133,14 @@ func (l rawLimits) counts(at locator, e *entry) error {
 		}
 		*c.into = *c.value
 	}
+	if l.Rate == "" {
+		return nil
+	}
+	rate, err := parseRate(l.Rate)
+	if err != nil {
+		return at.error("limits.rate", "is "+err.Error())
+	}
+	e.limits.Rate = rate
 	return nil
 }
 

@@ -11,10 +11,11 @@ import (
 
 // backfillRequest is what POST /tasks/:id/backfill takes.
 type backfillRequest struct {
-	From    *time.Time         `json:"from"`
-	To      *time.Time         `json:"to"`
-	DryRun  bool               `json:"dryRun"`
-	Overlap core.OverlapPolicy `json:"overlap"`
+	From      *time.Time         `json:"from"`
+	To        *time.Time         `json:"to"`
+	DryRun    bool               `json:"dryRun"`
+	Overlap   core.OverlapPolicy `json:"overlap"`
+	PerMinute int                `json:"perMinute"`
 }
 
 type backfillAnswer struct {
@@ -47,10 +48,16 @@ func (s *Server) backfillTask(c *fiber.Ctx) error {
 	if err := core.Invalid(core.CodeValidationFailed, missing); err != nil {
 		return err
 	}
+	key, err := idempotency(c)
+	if err != nil {
+		return err
+	}
 	ctx, done := s.context()
 	defer done()
-	report, err := s.scheduler.Backfill(ctx, id, core.BackfillRequest{From: *in.From, To: *in.To, DryRun: in.DryRun, Overlap: in.Overlap})
-	if err != nil {
+	report, err := s.scheduler.Backfill(ctx, id, core.BackfillRequest{
+		From: *in.From, To: *in.To, DryRun: in.DryRun, Overlap: in.Overlap, PerMinute: in.PerMinute,
+	}, key)
+	if err := replayed(c, err); err != nil {
 		return err
 	}
 	answer := backfilled(report, in.DryRun)

@@ -122,6 +122,7 @@ type CalendarStore interface {
 
 // PlanStore turns due tasks into executions.
 type PlanStore interface {
+	BackfillStore
 	// PlanDue takes up to limit enabled tasks that are due, longest due first,
 	// asks decide about each, and applies all plans in one step. A task that
 	// another planner takes at the same time is left out.

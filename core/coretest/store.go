@@ -21,6 +21,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Basis", s.basis)
 	t.Run("Idempotency", s.idempotency)
 	t.Run("Plan", s.plan)
+	t.Run("Backfill", s.backfills)
 	t.Run("PlanConcurrently", s.planConcurrently)
 	t.Run("Create", s.create)
 	t.Run("ExecutionLists", s.executionLists)

@@ -125,11 +125,11 @@ func TestBackfill(t *testing.T) {
 
 		begin := task.CreatedAt
 		request := core.BackfillRequest{From: begin, To: begin.Add(6 * time.Minute), DryRun: true}
-		dry, err := w.scheduler.Backfill(context.Background(), task.ID, request)
+		dry, err := w.scheduler.Backfill(context.Background(), task.ID, request, nil)
 		require.NoError(t, err)
 		require.Len(t, w.history(task.ID), 3, "a dry run plans nothing")
 		request.DryRun = false
-		report, err := w.scheduler.Backfill(context.Background(), task.ID, request)
+		report, err := w.scheduler.Backfill(context.Background(), task.ID, request, nil)
 		require.NoError(t, err)
 		require.Len(t, report.Occurrences, 6, "its anchor is an occurrence too")
 		for i, o := range report.Occurrences {
@@ -137,8 +137,8 @@ func TestBackfill(t *testing.T) {
 			require.Equal(t, dry.Occurrences[i].Skipped, o.Skipped)
 			require.Equal(t, i >= 1 && i <= 3, o.Skipped != "", "those that ran are left out")
 		}
-		time.Sleep(time.Second)
-		again, err := w.scheduler.Backfill(context.Background(), task.ID, request)
+		time.Sleep(time.Minute)
+		again, err := w.scheduler.Backfill(context.Background(), task.ID, request, nil)
 		require.NoError(t, err)
 		for _, o := range again.Occurrences {
 			require.NotEmpty(t, o.Skipped, "a second backfill has nothing left to do")
@@ -168,7 +168,7 @@ func TestBackfillIsBounded(t *testing.T) {
 			"the future": {task.ID, begin, begin.Add(100 * time.Hour)},
 			"no times":   {manual.ID, begin, begin.Add(time.Minute)},
 		} {
-			_, err := w.scheduler.Backfill(context.Background(), c.id, core.BackfillRequest{From: c.from, To: c.to})
+			_, err := w.scheduler.Backfill(context.Background(), c.id, core.BackfillRequest{From: c.from, To: c.to}, nil)
 			require.Equal(t, core.CodeValidationFailed, core.CodeOf(err), name)
 		}
 	})

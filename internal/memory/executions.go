@@ -183,6 +183,10 @@ func (s *Store) Occurred(ctx context.Context, taskID string, from, to time.Time)
 	}
 	defer s.end()
 
+	return s.occurred(taskID, from, to), nil
+}
+
+func (s *Store) occurred(taskID string, from, to time.Time) map[time.Time]core.Status {
 	occurred := map[time.Time]core.Status{}
 	if d, ok := s.executions.byTask[taskID]; ok {
 		for id := range d.ids.before("") {
@@ -193,5 +197,5 @@ func (s *Store) Occurred(ctx context.Context, taskID string, from, to time.Time)
 			}
 		}
 	}
-	return occurred, nil
+	return occurred
 }

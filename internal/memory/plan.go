@@ -57,6 +57,47 @@ func (s *Store) apply(t core.Task, p core.Plan, now time.Time, report *core.Plan
 	}
 }
 
+// PlanBackfill implements core.BackfillStore.
+func (s *Store) PlanBackfill(ctx context.Context, taskID string, from, to time.Time, key *core.Idempotency,
+	decide func(now time.Time, d core.BackfillTask) (core.BackfillPlan, error),
+) ([]string, error) {
+	now, err := s.begin(ctx, "plan backfill")
+	if err != nil {
+		return nil, err
+	}
+	defer s.end()
+
+	made, err := s.requests.made(key)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tasks.get(taskID, core.AnyVersion)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := decide(now, core.BackfillTask{
+		Task: cloneTask(t), Active: s.executions.active(t.ID), Occurred: s.occurred(t.ID, from, to),
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case made != "":
+		return nil, core.ErrReplayed
+	}
+	var running []string
+	if plan.CancelPrevious {
+		_, running = s.endActive(t.ID, reasonNextOccurrence, now)
+	}
+	for _, e := range plan.Executions {
+		s.add(e)
+	}
+	s.outbox.post(core.MessagesOf(plan.Executions, now))
+	t.NextRun, t.Plan = plan.NextRun, plan.State
+	s.tasks.put(cloneTask(t))
+	s.requests.remember(key, t.ID, now)
+	return running, nil
+}
+
 // CountDue counts the enabled tasks whose next run is in [from, to).
 func (s *Store) CountDue(ctx context.Context, from, to time.Time) (int, error) {
 	if _, err := s.begin(ctx, "count due tasks"); err != nil {

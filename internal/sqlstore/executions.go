@@ -199,11 +199,16 @@ func attemptLogs(rows []logRow) []core.AttemptLog {
 
 // Occurred implements core.ExecutionStore.
 func (s *Store) Occurred(ctx context.Context, taskID string, from, to time.Time) (map[time.Time]core.Status, error) {
+	occurred, err := s.read().occurred(ctx, taskID, from, to)
+	return occurred, s.wrap("read occurrences", err)
+}
+
+func (c conn) occurred(ctx context.Context, taskID string, from, to time.Time) (map[time.Time]core.Status, error) {
 	var rows []struct {
 		Nominal timestamp   `db:"nominal_time"`
 		Status  core.Status `db:"status"`
 	}
-	err := s.read().list(ctx, &rows, `
+	err := c.list(ctx, &rows, `
 		SELECT nominal_time, status FROM task_history
 		WHERE task_id = ? AND status = 'succeeded' AND nominal_time >= ? AND nominal_time < ?
 		UNION ALL
@@ -214,5 +219,5 @@ func (s *Store) Occurred(ctx context.Context, taskID string, from, to time.Time)
 	for _, r := range rows {
 		occurred[r.Nominal.Time] = r.Status
 	}
-	return occurred, s.wrap("read occurrences", err)
+	return occurred, err
 }

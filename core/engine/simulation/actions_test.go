@@ -226,8 +226,9 @@ func (u *users) backfill(id string) {
 	now := u.w.clock.Now()
 	report, err := u.scheduler.Backfill(bg(), id, core.BackfillRequest{
 		From: now.Add(-u.dice.between(time.Minute, 5*time.Minute)), To: now.Add(-time.Second),
-		Overlap: pick(u.dice, core.OverlapQueueAll, core.OverlapSkip, core.OverlapQueue),
-	})
+		Overlap:   pick(u.dice, core.OverlapQueueAll, core.OverlapSkip, core.OverlapQueue),
+		PerMinute: 600,
+	}, nil)
 	u.unsure(err)
 	for _, o := range report.Occurrences {
 		u.remember(o.ExecutionID)

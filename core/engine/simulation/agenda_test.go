@@ -38,6 +38,8 @@ func (a *agenda) follow(s *step, was, t core.Task, known bool, planned []core.Ex
 	switch {
 	case s.name == "plan" && s.planned != nil && hasPlan(s, t.ID):
 		a.consume(s, t, planned)
+	case s.name == "backfill":
+		a.takeOver(t, planned)
 	case retimed:
 		a.checkArming(s, was, t, known)
 		a.rebase(t)
@@ -150,6 +152,26 @@ func (a *agenda) consume(s *step, t core.Task, planned []core.Execution) {
 		a.w.trace.violate([]string{t.ID}, "task %s: is due next for %s, and %s was to come", short(t.ID), shown(t.Plan.NextNominal), e.next.Nominal)
 	case !e.next.At.After(s.now):
 		a.w.trace.violate([]string{t.ID}, "task %s: %s is due and was left behind", short(t.ID), e.next.Nominal)
+	}
+}
+
+// takeOver demands that a backfill which moves a task on leaves no occurrence
+// behind.
+func (a *agenda) takeOver(t core.Task, planned []core.Execution) {
+	x, timed := a.entries[t.ID]
+	if !timed {
+		return
+	}
+	has := map[time.Time]bool{}
+	for _, e := range planned {
+		has[e.NominalTime] = true
+	}
+	for x.more && (t.Plan.NextNominal == nil || core.Instant(x.next.Nominal).Before(*t.Plan.NextNominal)) {
+		at := core.Instant(x.next.Nominal)
+		if !has[at] && !a.w.store.executed(t.ID, at) {
+			a.w.trace.violate([]string{t.ID}, "task %s: a backfill passed over %s", short(t.ID), at)
+		}
+		x.next, x.more = x.spec.Next(x.next.Nominal)
 	}
 }
 

@@ -15,7 +15,7 @@ func (r *recorder) checkTransition(s *step, was, e core.Execution, known bool) {
 	about := []string{e.ID}
 	switch {
 	case !known:
-		if s.name != "plan" && s.name != "submit" {
+		if s.name != "plan" && s.name != "submit" && s.name != "backfill" {
 			r.w.trace.violate(about, "%s made an execution", s.name)
 		}
 	case was.Status.Final():

@@ -177,6 +177,22 @@ func (r *recorder) PlanDue(ctx context.Context, limit int, decide func(time.Time
 	return observe(r, s, func() (core.PlanReport, error) { return r.Store.PlanDue(ctx, limit, note) })
 }
 
+func (r *recorder) PlanBackfill(ctx context.Context, taskID string, from, to time.Time, key *core.Idempotency,
+	decide func(time.Time, core.BackfillTask) (core.BackfillPlan, error),
+) ([]string, error) {
+	s := &step{name: "backfill", tasks: []string{taskID}, planned: map[string][]string{}}
+	return observe(r, s, func() ([]string, error) {
+		return r.Store.PlanBackfill(ctx, taskID, from, to, key, func(now time.Time, d core.BackfillTask) (core.BackfillPlan, error) {
+			p, err := decide(now, d)
+			for _, e := range p.Executions {
+				s.planned[taskID] = append(s.planned[taskID], e.ID)
+				s.executions = append(s.executions, e.ID)
+			}
+			return p, err
+		})
+	})
+}
+
 func (r *recorder) Judge(ctx context.Context, limit int, rule func(time.Time, core.Execution, []core.DependencyState) core.Verdict) (core.JudgeReport, error) {
 	return observe(r, &step{name: "judge"}, func() (core.JudgeReport, error) { return r.Store.Judge(ctx, limit, rule) })
 }
@@ -266,4 +282,15 @@ func (r *recorder) Cancel(ctx context.Context, c core.Cancellation) (core.Cancel
 		s.tasks = []string{c.TaskID}
 	}
 	return observe(r, s, func() (core.CancelReport, error) { return r.Store.Cancel(ctx, c) })
+}
+
+// executed reports whether a nominal time of a task has succeeded or is about
+// to run.
+func (r *recorder) executed(taskID string, nominal time.Time) bool {
+	for _, e := range r.known {
+		if e.TaskID == taskID && e.NominalTime.Equal(nominal) && (e.Status == core.StatusSucceeded || !e.Status.Final()) {
+			return true
+		}
+	}
+	return false
 }

@@ -108,6 +108,14 @@ func (r remote) CreateExecution(ctx context.Context, e core.Execution, key *core
 	return s.execution, s.running, err
 }
 
+func (r remote) PlanBackfill(ctx context.Context, taskID string, from, to time.Time, key *core.Idempotency,
+	decide func(time.Time, core.BackfillTask) (core.BackfillPlan, error),
+) ([]string, error) {
+	return call(ctx, r.link, "backfill", func(ctx context.Context) ([]string, error) {
+		return r.Store.PlanBackfill(ctx, taskID, from, to, key, decide)
+	})
+}
+
 func (r remote) Execution(ctx context.Context, id string) (core.Execution, error) {
 	return call(ctx, r.link, "execution", func(ctx context.Context) (core.Execution, error) { return r.Store.Execution(ctx, id) })
 }

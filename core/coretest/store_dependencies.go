@@ -14,6 +14,7 @@ func (s storeSuite) dependencies(t *testing.T) {
 	s.run(t, "dependencies cannot lead back to the task", dependencyCycle)
 	s.run(t, "a task that others depend on is not deleted", dependencyDeleted)
 	s.run(t, "the ends of tasks are known", dependencyStates)
+	s.run(t, "the ends of tasks are known when their history is gone", dependencyRemembered)
 	s.run(t, "an execution that waits is neither ready nor claimed until it is let go", judgeOpens)
 	s.run(t, "verdicts end executions", judgeEnds)
 	s.run(t, "it is looked at when a dependency ends and when patience ends, not between", judgeWakes)
@@ -228,4 +229,45 @@ func plannerDependencies(f *fixture) {
 	})
 	require.Equal(f, 1, seen)
 	require.Equal(f, Epoch(), *f.getTask(task.ID).Plan.Since)
+}
+
+func dependencyRemembered(f *fixture) {
+	for name, keep := range map[string]core.Retention{"by count": {HistoryPerTask: 1}, "by age": {History: time.Hour}} {
+		task := f.putTask(Named(name))
+		f.putTask(After(task))
+		f.clock.Advance(time.Minute)
+		f.putFinished(task)
+		f.clock.Advance(time.Minute)
+		f.fails(task)
+		before := f.states(task.ID)
+		require.False(f, before[0].Succeeded.IsZero())
+		f.clock.Advance(time.Second)
+		last := f.put(task)
+		_, err := f.Cancel(f.Context(), core.Cancellation{ExecutionID: last.ID, Reason: "test"})
+		require.NoError(f, err)
+		before = f.states(task.ID)
+		if keep.History > 0 {
+			f.clock.Advance(2 * time.Hour)
+		}
+		require.Positive(f, f.prune(keep, 100), name)
+		require.Equal(f, before, f.states(task.ID), name)
+		_, err = f.DeleteTask(f.Context(), f.dependents(task.ID)[0], core.AnyVersion)
+		require.NoError(f, err)
+		_, err = f.DeleteTask(f.Context(), task.ID, core.AnyVersion)
+		require.NoError(f, err, "what is remembered goes with the task")
+	}
+}
+
+// dependents lists the tasks that depend on one.
+func (f *fixture) dependents(id string) []string {
+	f.Helper()
+	all, err := f.Tasks(f.Context(), core.TaskFilter{}, core.Page{Limit: 100})
+	require.NoError(f, err)
+	var ids []string
+	for _, t := range all {
+		if len(t.DependsOn) > 0 && t.DependsOn[0] == id {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
 }

@@ -148,7 +148,8 @@ func (l *ledger) remove(e *core.Execution) {
 	l.ids.remove(e.ID)
 	delete(l.logs, e.ID)
 	d := l.dossier(e.TaskID)
-	if d.ids.remove(e.ID); len(d.ids.sorted) == 0 {
+	d.ids.remove(e.ID)
+	if d.last == (core.DependencyState{}) && len(d.ids.sorted) == 0 { // what others depend on is remembered
 		delete(l.byTask, e.TaskID)
 	}
 }

@@ -114,6 +114,16 @@ func (s *Store) Dependencies(ctx context.Context, ids []string) ([]core.Dependen
 	return states, s.wrap("read dependencies", err)
 }
 
+// countedEnds are the states that core.Execution.Counts names.
+const countedEnds = `'succeeded', 'failed', 'cancelled', 'lost'`
+
+// endRow is when a task last ended in a state.
+type endRow struct {
+	TaskID string      `db:"task_id"`
+	Status core.Status `db:"status"`
+	End    timestamp   `db:"ended"`
+}
+
 func (c conn) dependencies(ctx context.Context, ids []string) ([]core.DependencyState, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -125,17 +135,18 @@ func (c conn) dependencies(ctx context.Context, ids []string) ([]core.Dependency
 	if err != nil {
 		return nil, err
 	}
-	ends, err := listIn[struct {
-		TaskID string      `db:"task_id"`
-		Status core.Status `db:"status"`
-		End    timestamp   `db:"ended"`
-	}](ctx, c, `
+	ends, err := listIn[endRow](ctx, c, `
 		SELECT task_id, status, MAX(end_time) AS ended FROM task_history
-		WHERE task_id IN (?) AND status IN ('succeeded', 'failed', 'cancelled', 'lost')
+		WHERE task_id IN (?) AND status IN (`+countedEnds+`)
 		GROUP BY task_id, status`, ids)
 	if err != nil {
 		return nil, err
 	}
+	pruned, err := listIn[endRow](ctx, c, `SELECT task_id, status, end_time AS ended FROM task_ends WHERE task_id IN (?)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	ends = append(ends, pruned...)
 	states := make(map[string]*core.DependencyState, len(names))
 	for _, n := range names {
 		states[n.ID] = &core.DependencyState{TaskID: n.ID, Name: n.Name}

@@ -62,19 +62,41 @@ func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int,
 func (c conn) pruneHistory(ctx context.Context, table string, before time.Time, limit int) (int, error) {
 	var ids []string
 	err := c.list(ctx, &ids, `
-		WITH oldest AS (
-			SELECT id FROM `+table+`
-			WHERE created_at < ? AND end_time < ?
-			ORDER BY created_at LIMIT ?`+c.dialect.skipLocked+`)
-		DELETE FROM `+table+` WHERE id IN (SELECT id FROM oldest)
-		RETURNING id`, stamp(before), stamp(before), limit)
+		SELECT id FROM `+table+`
+		WHERE created_at < ? AND end_time < ?
+		ORDER BY created_at LIMIT ?`+c.dialect.skipLocked, stamp(before), stamp(before), limit)
 	if err != nil {
 		return 0, err
 	}
-	return len(ids), inBatches(ids, func(batch []string) error {
+	return len(ids), c.removeHistory(ctx, ids)
+}
+
+// removeHistory removes executions with their logs, and remembers what others
+// depend on.
+func (c conn) removeHistory(ctx context.Context, ids []string) error {
+	return inBatches(ids, func(batch []string) error {
+		if err := c.rememberEnds(ctx, `task_history WHERE id IN (?)`, batch); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, `DELETE FROM task_history WHERE id IN (?)`, batch); err != nil {
+			return err
+		}
 		_, err := c.exec(ctx, `DELETE FROM execution_logs WHERE execution_id IN (?)`, batch)
 		return err
 	})
+}
+
+// rememberEnds keeps when tasks that others depend on have ended, before the
+// history from which it is told is removed. rows is a table with a condition.
+func (c conn) rememberEnds(ctx context.Context, rows string, args ...any) error {
+	_, err := c.exec(ctx, `
+		INSERT INTO task_ends (task_id, status, end_time)
+		SELECT task_id, status, MAX(end_time) FROM `+rows+`
+			AND status IN (`+countedEnds+`) AND task_id IN (SELECT depends_on FROM task_dependencies)
+		GROUP BY task_id, status
+		ON CONFLICT (task_id, status) DO UPDATE SET end_time = excluded.end_time
+			WHERE excluded.end_time > task_ends.end_time`, args...)
+	return err
 }
 
 // tasksPerPrune bounds how many tasks one call looks at.
@@ -106,19 +128,13 @@ func (s *Store) pruneTasks(ctx context.Context, c conn, keep, limit int) (int, e
 func (c conn) pruneTask(ctx context.Context, task string, keep, limit int) (int, error) {
 	var ids []string
 	err := c.list(ctx, &ids, `
-		WITH oldest AS (
-			SELECT id FROM task_history
-			WHERE task_id = ?
-			ORDER BY id DESC LIMIT ? OFFSET ?`+c.dialect.skipLocked+`)
-		DELETE FROM task_history WHERE id IN (SELECT id FROM oldest)
-		RETURNING id`, task, limit, keep)
+		SELECT id FROM task_history
+		WHERE task_id = ?
+		ORDER BY id DESC LIMIT ? OFFSET ?`+c.dialect.skipLocked, task, limit, keep)
 	if err != nil {
 		return 0, err
 	}
-	return len(ids), inBatches(ids, func(batch []string) error {
-		_, err := c.exec(ctx, `DELETE FROM execution_logs WHERE execution_id IN (?)`, batch)
-		return err
-	})
+	return len(ids), c.removeHistory(ctx, ids)
 }
 
 func (c conn) pruneKeys(ctx context.Context, before time.Time, limit int) (int, error) {

@@ -185,6 +185,9 @@ func (c conn) dropPartition(ctx context.Context, p partition, before time.Time) 
 	if found.Younger+found.Live > 0 {
 		return 0, nil
 	}
+	if err := c.rememberEnds(ctx, table+` WHERE true`); err != nil {
+		return 0, err
+	}
 	for _, t := range partitionedTables {
 		if _, err := c.db.ExecContext(ctx, `DROP TABLE `+p.table(t.name)); err != nil {
 			return 0, err

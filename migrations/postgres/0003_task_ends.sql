@@ -1,0 +1,15 @@
+-- +goose Up
+
+-- When tasks that others depend on last ended in a state, as far as their
+-- history does not tell any more: what is pruned is remembered here.
+CREATE TABLE task_ends (
+    task_id  text COLLATE "C" NOT NULL,
+    status   text COLLATE "C" NOT NULL,
+    end_time timestamptz      NOT NULL,
+    CONSTRAINT task_ends_pkey PRIMARY KEY (task_id, status),
+    CONSTRAINT task_ends_task_fkey FOREIGN KEY (task_id) REFERENCES tasks (id) ON DELETE CASCADE
+);
+
+-- +goose Down
+
+DROP TABLE task_ends;

@@ -3,6 +3,7 @@ package rabbitmq_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -104,6 +105,52 @@ func TestFallbackDepth(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int{0, 10}, []int{waiting, free})
 	require.True(t, f.State().Degraded)
+}
+
+// counting is a broken queue that counts what it is offered.
+type counting struct {
+	broken
+	offers int
+}
+
+func (c *counting) Publish(ctx context.Context, items []core.QueueItem) error {
+	c.offers++
+	return c.broken.Publish(ctx, items)
+}
+
+// A primary that hangs would cost its timeout each time.
+func TestFallbackLeavesTheBrokenAlone(t *testing.T) {
+	primary := &counting{broken: broken{memory.NewQueue(1)}}
+	f, clock := fallback(t, primary, 10)
+	for n := range 3 {
+		for i := range 10 {
+			send(t, f, item(fmt.Sprint(i)))
+		}
+		require.Equal(t, n+1, primary.offers)
+		clock.Advance(time.Minute)
+	}
+}
+
+// late brings a delivery at the moment it is told to end.
+type late struct {
+	core.Queue
+	acked bool
+}
+
+func (l *late) Receive(ctx context.Context, _ int) (core.Delivery, error) {
+	<-ctx.Done()
+	return core.Delivery{Items: []core.QueueItem{item("late")}, Ack: func(context.Context) error { l.acked = true; return nil }}, nil
+}
+
+func TestFallbackLosesNoDelivery(t *testing.T) {
+	primary := &late{Queue: memory.NewQueue(1)}
+	other := memory.NewQueue(10)
+	send(t, other, item("b"))
+	f := rabbitmq.NewFallback(rabbitmq.FallbackConfig{Primary: primary, Second: other})
+	d := receive(t, f, 1)
+	require.ElementsMatch(t, []string{"b", "late"}, ids(d.Items))
+	require.NoError(t, d.Ack(t.Context()))
+	require.True(t, primary.acked)
 }
 
 func TestFallbackReceivesFromBoth(t *testing.T) {

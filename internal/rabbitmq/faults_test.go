@@ -3,6 +3,7 @@ package rabbitmq_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/coretest"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
 )
 
@@ -78,7 +80,7 @@ func TestCutWhileConsuming(t *testing.T) {
 // Connections are lost again and again while nodes publish: what was taken
 // arrives, and what was not is an error.
 func TestCutWhilePublishing(t *testing.T) {
-	const publishers, each = 4, 60
+	const publishers, each = 4, 250
 	w := newWorld(t)
 	q := w.queue(func(c *rabbitmq.QueueConfig) { c.Expiry = time.Hour }) // what is lost must not look like what has expired
 	stop := make(chan struct{})
@@ -125,15 +127,23 @@ func TestCutWhilePublishing(t *testing.T) {
 	}
 }
 
+// deaf makes a client that does not learn from heartbeats in time.
+func deaf(c *rabbitmq.Config) { c.Heartbeat = time.Hour }
+
 // A server that says nothing more: calls end in time, and the connection is
 // given up and made again.
 func TestBlackhole(t *testing.T) {
 	w := newWorld(t)
-	q := w.queue()
+	c := w.client(deaf)
+	connected(t, c)
+	q := rabbitmq.NewQueue(c, rabbitmq.QueueConfig{Clock: coretest.NewClock(t)})
+	defer func() { require.NoError(t, q.Close()) }()
+	q.SetTypes([]string{"test"})
 	send(t, q, item("a"))
 	d := receive(t, q, 1)
 	w.proxy.Blackhole()
-	requireDown(t, q, 5*timeout)
+	requireDown(t, q, 3*timeout) // waits for a confirm
+	requireDown(t, q, 3*timeout) // asks for a channel, or knows
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	_, err := q.Receive(ctx, 1)
@@ -166,16 +176,17 @@ func TestHeartbeatFindsABlackhole(t *testing.T) {
 // A full send buffer must not hold a publisher.
 func TestBlackholeOfLargeMessages(t *testing.T) {
 	w := newWorld(t)
-	c := w.client()
+	c := w.client(deaf)
 	connected(t, c)
 	e := rabbitmq.NewEvents(c)
 	defer func() { require.NoError(t, e.Close()) }()
+	require.NoError(t, e.Publish(t.Context(), []rabbitmq.Event{event("small")}))
 	big := event("big")
-	big.Data = []byte(`"` + fmt.Sprintf("%0*d", 30<<20, 0) + `"`)
+	big.Data = []byte(`"` + strings.Repeat("x", 60<<20) + `"`)
 	w.proxy.Blackhole()
 	begun := time.Now()
 	require.Equal(t, core.CodeUnavailable, core.CodeOf(e.Publish(t.Context(), []rabbitmq.Event{big})))
-	require.Less(t, time.Since(begun), 5*timeout)
+	require.Less(t, time.Since(begun), 4*timeout)
 }
 
 func TestCallersMayGiveUp(t *testing.T) {

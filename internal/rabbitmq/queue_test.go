@@ -134,6 +134,22 @@ func TestABusyNodeHoldsNothing(t *testing.T) {
 	}
 }
 
+// What was given back is not also kept.
+func TestWhatIsGivenBackIsGone(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.queue(), w.queue()
+	send(t, a, items(2)...)
+	first := receive(t, a, 1)
+	w.requireReady("work.test", 1) // given back with what is out
+	require.NoError(t, first.Ack(t.Context()), "its part is done, the bundle is another's")
+	all := receive(t, b, 5)
+	require.Len(t, all.Items, 2)
+	require.NoError(t, all.Ack(t.Context()))
+	requireNothing(t, a)
+	require.NoError(t, b.Close())
+	require.Zero(t, w.ready("work.test"))
+}
+
 func TestANodeTakesOnlyItsTypes(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.queue(), w.queue()

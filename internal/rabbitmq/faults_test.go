@@ -82,11 +82,13 @@ func TestCutWhileConsuming(t *testing.T) {
 func TestCutWhilePublishing(t *testing.T) {
 	const publishers, each = 4, 250
 	w := newWorld(t)
-	q := w.queue(func(c *rabbitmq.QueueConfig) { c.Expiry = time.Hour }) // what is lost must not look like what has expired
+	q := w.queue(func(c *rabbitmq.QueueConfig) {
+		c.Capacity, c.Expiry = 1_000_000, time.Hour // what is lost must not look like what is refused or has expired
+	})
 	stop := make(chan struct{})
 	var chaos, all sync.WaitGroup
 	chaos.Go(func() {
-		for {
+		for range 20 {
 			select {
 			case <-stop:
 				return

@@ -17,7 +17,7 @@ type Proxy struct {
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
-	conns   map[net.Conn]struct{}
+	conns   map[net.Conn]bool // whether it is a client's
 	refuse  bool
 	swallow chan struct{} // not nil: bytes wait until it is closed
 	delay   time.Duration
@@ -31,7 +31,7 @@ func Start(target string) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{target: target, listener: listener, conns: map[net.Conn]struct{}{}}
+	p := &Proxy{target: target, listener: listener, conns: map[net.Conn]bool{}}
 	p.running.Go(p.accept)
 	return p, nil
 }
@@ -69,6 +69,22 @@ func (p *Proxy) Slow(delay time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = delay
+}
+
+// Tell writes to every client as if the server had. The connections must be
+// idle, or the words end up in the middle of others.
+func (p *Proxy) Tell(words []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c, client := range p.conns {
+		if !client {
+			continue
+		}
+		if _, err := c.Write(words); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Heal ends every trouble. What a blackhole held back is passed on.
@@ -116,7 +132,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		if !p.add(client) {
+		if !p.add(client, true) {
 			_ = client.Close()
 			continue
 		}
@@ -125,19 +141,19 @@ func (p *Proxy) accept() {
 }
 
 // add remembers a connection, unless connections are refused.
-func (p *Proxy) add(c net.Conn) bool {
+func (p *Proxy) add(c net.Conn, client bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refuse || p.closed {
 		return false
 	}
-	p.conns[c] = struct{}{}
+	p.conns[c] = client
 	return true
 }
 
 func (p *Proxy) serve(client net.Conn) {
 	server, err := net.Dial("tcp", p.target)
-	if err != nil || !p.add(server) {
+	if err != nil || !p.add(server, false) {
 		if err == nil {
 			_ = server.Close()
 		}

@@ -59,25 +59,15 @@ func (c *Client) Check(ctx context.Context) (Health, error) {
 	if err := ctx.Err(); err != nil {
 		return Health{State: StateDown}, fmt.Errorf("check: %w", err)
 	}
-	h := Health{State: StateDown}
-	for _, l := range []*link{c.consuming, c.publishing} {
-		s, since, err := l.look()
-		h.Since = since
-		if err != nil {
-			return h, unavailable("check", err)
-		}
-		asked := c.cfg.Clock.Now()
-		if err := s.ping(); err != nil {
-			return h, unavailable("check", err)
-		}
-		h.Latency, h.Version = c.cfg.Clock.Now().Sub(asked), s.version()
-	}
-	h.State = StateConnected
-	if err := c.publishing.blocked(); err != nil {
-		h.State = StateBlocked
+	h, err := c.consuming.check(c.cfg.Clock)
+	if err != nil {
 		return h, err
 	}
-	return h, nil
+	if err := c.publishing.blocked(); err != nil { // it would not answer
+		h.State, h.Since = StateBlocked, c.publishing.changedAt()
+		return h, err
+	}
+	return c.publishing.check(c.cfg.Clock)
 }
 
 func unavailable(operation string, err error) error {

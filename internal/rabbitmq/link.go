@@ -8,7 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/nexuscore/scheduler/core"
 )
 
 var (
@@ -45,11 +48,11 @@ func (l *link) close() {
 
 // run connects again and again until ctx ends.
 func (l *link) run(ctx context.Context) {
-	backoff := l.cfg.MinBackoff
+	backoff, level := l.cfg.MinBackoff, hclog.Warn
 	for {
 		s, err := connect(ctx, l.cfg, l.name)
 		if err == nil {
-			backoff = l.cfg.MinBackoff
+			backoff, level = l.cfg.MinBackoff, hclog.Warn
 			err = l.hold(ctx, s)
 		}
 		if ctx.Err() != nil {
@@ -57,7 +60,8 @@ func (l *link) run(ctx context.Context) {
 			return
 		}
 		l.set(nil, err)
-		l.cfg.Logger.Warn("rabbitmq is not connected", "connection", l.name, "error", err)
+		l.cfg.Logger.Log(level, "rabbitmq is not connected", "connection", l.name, "error", err)
+		level = hclog.Debug // said once
 		pause(ctx, backoff/2+rand.N(backoff))
 		backoff = min(2*backoff, l.cfg.MaxBackoff)
 	}
@@ -126,6 +130,25 @@ func (l *link) blocked() error {
 		return nil
 	}
 	return unavailable("publish", fmt.Errorf("the server takes no messages, %s", l.block))
+}
+
+func (l *link) changedAt() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.since
+}
+
+// check makes a round trip.
+func (l *link) check(clock core.Clock) (Health, error) {
+	s, since, err := l.look()
+	asked := clock.Now()
+	if err == nil {
+		err = s.ping()
+	}
+	if err != nil {
+		return Health{State: StateDown, Since: since}, unavailable("check", err)
+	}
+	return Health{State: StateConnected, Since: since, Version: s.version(), Latency: clock.Now().Sub(asked)}, nil
 }
 
 // wait returns the session as soon as there is one, or ctx's error.

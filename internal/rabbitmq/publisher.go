@@ -174,10 +174,15 @@ func (p *publisher) open() error {
 
 // leave gives up a channel on which messages are on their way: what is still
 // said about them must not be taken for the next batch. A channel that does not
-// even close takes its connection with it.
+// even close takes its connection with it. Only a server that takes no messages
+// is left in peace: it would not hear, and a new connection would have to learn
+// again that it is blocked. That channel stays, one for each time of trouble.
 func (p *publisher) leave() {
 	s, ch := p.session, p.ch
 	p.session, p.ch = nil, nil
+	if p.link.blocked() != nil {
+		return
+	}
 	p.left.Go(func() { s.closeChannel(ch) })
 }
 

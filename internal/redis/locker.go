@@ -34,8 +34,8 @@ func NewLocker(c *Client) *Locker { return &Locker{client: c} }
 const leaseMemory = 86_400_000
 
 // A lease is one hash, so that its script touches one key: token, owner and
-// until (microseconds, 0 when released). Numbers are written with %.0f because
-// Lua's own conversion keeps 14 digits and they have 16.
+// until (microseconds, 0 when released). Numbers are written with %.0f: they have
+// 16 digits, and Lua's own conversion would keep 14 of them.
 var (
 	acquireScript = driver.NewScript(`
 		local t = redis.call('TIME')

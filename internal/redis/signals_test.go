@@ -85,6 +85,34 @@ func TestSignalsComeBackAfterALoss(t *testing.T) {
 	}
 }
 
+// What a node hears of itself through Redis it has delivered already. Redis
+// keeps the order, so an echo would come before the next message.
+func TestSignalsDoNotEcho(t *testing.T) {
+	w := newWorld(t)
+	nodes := w.listening(2)
+	here, endHere := nodes[0].Subscribe()
+	defer endHere()
+	there, endThere := nodes[1].Subscribe()
+	defer endThere()
+	nodes[0].Send(t.Context(), core.Signal{Kind: core.SignalFinished, ExecutionID: "a"})
+	require.Equal(t, "a", next(t, there).ExecutionID)
+	nodes[1].Send(t.Context(), core.Signal{Kind: core.SignalFinished, ExecutionID: "b"})
+	require.Equal(t, "a", next(t, here).ExecutionID)
+	require.Equal(t, "b", next(t, here).ExecutionID)
+}
+
+// A Redis that says nothing does not hold the sender, however much it sends.
+func TestSignalsDoNotWaitForRedis(t *testing.T) {
+	w := newWorld(t)
+	node := w.listening(1)[0]
+	w.proxy.Blackhole()
+	begun := time.Now()
+	for range 20_000 {
+		node.Send(t.Context(), core.Signal{Kind: core.SignalPlan})
+	}
+	require.Less(t, time.Since(begun), timeout)
+}
+
 func TestSignalsIgnoreWhatTheyCannotRead(t *testing.T) {
 	w := newWorld(t)
 	node := w.listening(1)[0]

@@ -1,0 +1,114 @@
+package rabbitmq_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/coretest"
+	"github.com/nexuscore/scheduler/internal/rabbitmq"
+)
+
+func event(id string) rabbitmq.Event {
+	return rabbitmq.Event{
+		ID: id, Type: "scheduler.execution.finished", Source: "/scheduler", Subject: "tasks/7",
+		Time: coretest.Epoch().Add(123456 * time.Microsecond), Data: json.RawMessage(`{"n": 1}`),
+	}
+}
+
+func (w *world) events() *rabbitmq.Events {
+	c := w.client()
+	connected(w, c)
+	e := rabbitmq.NewEvents(c)
+	w.Cleanup(func() {
+		require.NoError(w, e.Close())
+		require.NoError(w, e.Close())
+	})
+	return e
+}
+
+// listen binds a queue to some events and returns its name.
+func (w *world) listen(pattern string) string {
+	ch := w.channel()
+	require.NoError(w, ch.ExchangeDeclare(w.prefix+".events", "topic", true, false, false, false, nil))
+	q, err := ch.QueueDeclare("", false, true, true, false, nil)
+	require.NoError(w, err)
+	require.NoError(w, ch.QueueBind(q.Name, pattern, w.prefix+".events", false, nil))
+	return q.Name
+}
+
+func TestEventsAreCloudEvents(t *testing.T) {
+	w := newWorld(t)
+	queue := w.listen("scheduler.execution.*")
+	e := w.events()
+	other := event("other")
+	other.Type, other.Data, other.Subject = "scheduler.task.created", nil, ""
+	require.NoError(t, e.Publish(t.Context(), []rabbitmq.Event{other, event("one"), event("two")}))
+	require.NoError(t, e.Publish(t.Context(), nil))
+	d := w.get(queue)
+	require.Equal(t, "application/cloudevents+json", d.ContentType)
+	require.Equal(t, "scheduler.execution.finished", d.RoutingKey)
+	require.Equal(t, "one", d.MessageId)
+	require.Equal(t, amqp.Persistent, d.DeliveryMode)
+	require.JSONEq(t, `{"specversion":"1.0","id":"one","type":"scheduler.execution.finished","source":"/scheduler","subject":"tasks/7",
+		"time":"2026-03-02T10:00:00.123456Z","datacontenttype":"application/json","data":{"n":1}}`, string(d.Body))
+	require.Equal(t, "two", w.get(queue).MessageId)
+}
+
+func TestManyEventsKeepTheirOrder(t *testing.T) {
+	w := newWorld(t)
+	queue := w.listen("#")
+	e := w.events()
+	batch := make([]rabbitmq.Event, 1500) // more than a window
+	for i := range batch {
+		batch[i] = event(fmt.Sprint(i))
+	}
+	require.NoError(t, e.Publish(t.Context(), batch))
+	for i := range batch {
+		require.Equal(t, fmt.Sprint(i), w.get(queue).MessageId)
+	}
+}
+
+func TestBadEventsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	queue := w.listen("#")
+	e := w.events()
+	for name, change := range map[string]func(e *rabbitmq.Event){
+		"id":     func(e *rabbitmq.Event) { e.ID = "" },
+		"type":   func(e *rabbitmq.Event) { e.Type = "" },
+		"long":   func(e *rabbitmq.Event) { e.Type = strings.Repeat("x", 256) },
+		"source": func(e *rabbitmq.Event) { e.Source = "" },
+		"time":   func(e *rabbitmq.Event) { e.Time = time.Time{} },
+		"data":   func(e *rabbitmq.Event) { e.Data = json.RawMessage(`{`) },
+	} {
+		bad := event("bad")
+		change(&bad)
+		err := e.Publish(t.Context(), []rabbitmq.Event{event("good"), bad})
+		require.ErrorContains(t, err, "publish event", name)
+		require.NotEqual(t, core.CodeUnavailable, core.CodeOf(err))
+	}
+	require.NoError(t, e.Publish(t.Context(), []rabbitmq.Event{event("last")}))
+	require.Equal(t, "last", w.get(queue).MessageId, "a part of a bad batch was published")
+}
+
+// A deleted exchange comes back, and a lost connection is an error and then
+// none.
+func TestEventsSurviveTrouble(t *testing.T) {
+	w := newWorld(t)
+	e := w.events()
+	require.NoError(t, e.Publish(t.Context(), []rabbitmq.Event{event("a")}))
+	require.NoError(t, w.channel().ExchangeDelete(w.prefix+".events", false, false))
+	publish := func() error { return e.Publish(t.Context(), []rabbitmq.Event{event("b")}) }
+	require.Equal(t, core.CodeUnavailable, core.CodeOf(publish()), "nobody has it")
+	require.NoError(t, publish())
+	w.proxy.Cut()
+	require.Equal(t, core.CodeUnavailable, core.CodeOf(publish()))
+	w.proxy.Heal()
+	require.Eventually(t, func() bool { return publish() == nil }, patience, 10*time.Millisecond)
+}

@@ -143,6 +143,7 @@ func postgresDialect(ctx context.Context, db *sqlx.DB, clock core.Clock) (dialec
 
 		lock:         ` FOR NO KEY UPDATE`,
 		lockAll:      ` ORDER BY id FOR NO KEY UPDATE`,
+		lockNow:      ` ORDER BY id FOR NO KEY UPDATE NOWAIT`,
 		lockToDelete: ` FOR UPDATE`,
 		keep:         ` ORDER BY id FOR KEY SHARE`,
 		skipLocked:   ` FOR NO KEY UPDATE SKIP LOCKED`,

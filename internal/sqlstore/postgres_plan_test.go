@@ -17,7 +17,7 @@ import (
 func openFull(t *testing.T) *Postgres {
 	t.Helper()
 	s := OpenTestPostgres(t, NewTestDatabase(t), coretest.NewClock(t))
-	today := partitionOf(time.Now())
+	week := partitionOf(time.Now())
 	for _, statement := range []string{
 		`INSERT INTO tasks (id, name, type, schedule_type, next_run, timing, policy)
 		SELECT 'task-' || i, 'name', 'other', 'cron', '2030-01-01', '{}', '{}' FROM generate_series(1, 20000) AS i`,
@@ -29,7 +29,7 @@ func openFull(t *testing.T) *Postgres {
 			'key-' || i, 1 FROM generate_series(1, 20000) AS i`,
 		`INSERT INTO task_history (id, task_id, status, end_time, created_at, task_name, type, trigger, nominal_time, due_at,
 			attempt, max_attempts, attempts, worker, plugin, policy, data, token, cancel_requested, limit_paid)
-		SELECT '` + firstID(today.from) + `-7000-8000-' || to_char(i, 'FM000000000000'), 'task-' || i % 500,
+		SELECT '` + firstID(week.from) + `-7000-8000-' || to_char(i, 'FM000000000000'), 'task-' || i % 500,
 			CASE i % 20 WHEN 0 THEN 'failed' ELSE 'succeeded' END, at, at, 'name', 'type-' || i % 20, 'schedule', at, at,
 			1, 1, '[]', 'node', 'p@1', '{}', '{}', i, false, false
 		FROM generate_series(1, 100000) AS i, LATERAL (SELECT timestamptz '2026-01-01' + i * interval '1 second' AS at) AS a`,
@@ -55,13 +55,13 @@ func wholeTables(t *testing.T, s *Postgres, query string, args ...any) []string 
 	t.Helper()
 	var plan []string
 	require.NoError(t, s.writer.Select(&plan, `EXPLAIN `+query, args...))
-	today := partitionOf(time.Now())
+	week := partitionOf(time.Now())
 	var whole []string
 	for _, line := range plan {
 		_, table, found := strings.Cut(line, "Seq Scan on ")
 		table = strings.Fields(table + " -")[0]
 		partition := strings.HasPrefix(table, "task_history_") || strings.HasPrefix(table, "execution_logs_")
-		if found && (!partition || table == today.table("task_history") || table == today.table("execution_logs")) {
+		if found && (!partition || table == week.table("task_history") || table == week.table("execution_logs")) {
 			whole = append(whole, strings.Join(plan, "\n"))
 		}
 	}

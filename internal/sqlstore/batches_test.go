@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
@@ -15,26 +16,43 @@ import (
 // crowd is more than two statements take at once.
 const crowd = 1001
 
-// openCrowd opens a store with a crowd of due tasks that share a schedule.
-func openCrowd(t *testing.T) (*sqlstore.Store, *coretest.Clock, core.Schedule) {
+// onBoth runs a test on a store of each kind with a crowd of due tasks that share
+// a schedule.
+func onBoth(t *testing.T, test func(t *testing.T, s *sqlstore.Store, clock *coretest.Clock, sc core.Schedule)) {
+	t.Run("sqlite", func(t *testing.T) {
+		clock, path := coretest.NewClock(t), emptyDatabase(t)
+		s := openStore(t, path, clock)
+		sc := plantCrowd(t, s, rawDB(t, path), `
+			INSERT INTO tasks (id, name, type, schedule_type, schedule_id, next_run, timing, policy, next_nominal)
+			WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+			SELECT printf('%s-%06d', tasks.id, i), name, type, schedule_type, schedule_id, next_run, timing, policy, next_nominal
+			FROM tasks, n`)
+		test(t, s, clock, sc)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		clock, url := coretest.NewClock(t), sqlstore.EmptyTestDatabase(t)
+		s := sqlstore.OpenTestPostgres(t, url, clock).Store
+		sc := plantCrowd(t, s, rawPostgres(t, url), `
+			INSERT INTO tasks (id, name, type, schedule_type, schedule_id, next_run, timing, policy, next_nominal)
+			SELECT id || to_char(i, '-FM000000'), name, type, schedule_type, schedule_id, next_run, timing, policy, next_nominal
+			FROM tasks, generate_series(1, $1) AS i`)
+		test(t, s, clock, sc)
+	})
+}
+
+// plantCrowd stores one task and copies it in one statement: a commit each is
+// slow.
+func plantCrowd(t *testing.T, s *sqlstore.Store, db *sqlx.DB, copies string) core.Schedule {
 	t.Helper()
-	clock := coretest.NewClock(t)
-	path := emptyDatabase(t)
-	s := openStore(t, path, clock)
 	sc, err := s.CreateSchedule(t.Context(), coretest.Schedule(), nil)
 	require.NoError(t, err)
-	first, err := s.CreateTask(t.Context(), coretest.DueAt(coretest.Task(func(spec *core.TaskSpec) {
+	_, err = s.CreateTask(t.Context(), coretest.DueAt(coretest.Task(func(spec *core.TaskSpec) {
 		spec.ScheduleID = &sc.ID
 	}), coretest.Epoch()), nil)
 	require.NoError(t, err)
-	// Copies of the first one, made in one statement because a commit each is slow.
-	_, err = rawDB(t, path).Exec(`
-		INSERT INTO tasks (id, name, type, schedule_type, schedule_id, next_run, timing, policy, next_nominal)
-		WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-		SELECT printf('%s-%06d', tasks.id, i), name, type, schedule_type, schedule_id, next_run, timing, policy, next_nominal
-		FROM tasks, n WHERE tasks.id = ?`, crowd-1, first.ID)
+	_, err = db.Exec(copies, crowd-1)
 	require.NoError(t, err)
-	return s, clock, sc
+	return sc
 }
 
 // planOne plans one occurrence of a task and no further one.
@@ -45,7 +63,12 @@ func planOne(now time.Time, d core.DueTask) core.Plan {
 }
 
 func TestACrowdGoesThroughEveryStep(t *testing.T) {
-	s, clock, _ := openCrowd(t)
+	onBoth(t, func(t *testing.T, s *sqlstore.Store, clock *coretest.Clock, _ core.Schedule) {
+		throughEveryStep(t, s, clock)
+	})
+}
+
+func throughEveryStep(t *testing.T, s *sqlstore.Store, clock *coretest.Clock) {
 	ctx := t.Context()
 	planned, err := s.PlanDue(ctx, crowd, planOne)
 	require.NoError(t, err)
@@ -94,7 +117,10 @@ func TestACrowdGoesThroughEveryStep(t *testing.T) {
 }
 
 func TestAScheduleRetimesACrowdOrNobody(t *testing.T) {
-	s, _, sc := openCrowd(t)
+	onBoth(t, func(t *testing.T, s *sqlstore.Store, _ *coretest.Clock, sc core.Schedule) { retimeAll(t, s, sc) })
+}
+
+func retimeAll(t *testing.T, s *sqlstore.Store, sc core.Schedule) {
 	next := coretest.Epoch().Add(time.Hour)
 	keep := func(_ time.Time, sc core.Schedule) (core.Schedule, error) { return sc, nil }
 	refusal := errors.New("refused")

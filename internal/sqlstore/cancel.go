@@ -13,7 +13,10 @@ import (
 func (s *Store) Cancel(ctx context.Context, req core.Cancellation) (core.CancelReport, error) {
 	var report core.CancelReport
 	err := s.write(ctx, "cancel", func(ctx context.Context, c conn) error {
-		var err error
+		err := c.holdShared(ctx, judging)
+		if err != nil {
+			return err
+		}
 		if req.ExecutionID != "" {
 			report, err = c.cancelExecution(ctx, req.ExecutionID, req.Reason)
 		} else {

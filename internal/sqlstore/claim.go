@@ -112,9 +112,10 @@ func (c conn) noteStart(ctx context.Context, ids []string, started map[string]co
 	}
 	slices.Sort(tasks)
 	err := inBatches(slices.Compact(tasks), func(batch []string) error {
-		_, err := c.exec(ctx, `
-			UPDATE tasks SET last_run = ?
-			WHERE id IN (SELECT id FROM tasks WHERE id IN (?)`+c.dialect.lockAll+`)`, stamp(c.now), batch)
+		if err := c.lockTasks(ctx, batch, c.dialect.lockAll); err != nil {
+			return err
+		}
+		_, err := c.exec(ctx, `UPDATE tasks SET last_run = ? WHERE id IN (?)`, stamp(c.now), batch)
 		return err
 	})
 	return claimed, err

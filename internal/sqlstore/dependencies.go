@@ -64,48 +64,55 @@ func (c conn) refuseDependents(ctx context.Context, id string) error {
 	return nil
 }
 
-// pokeDependents makes the planner look at the tasks that run after those whose
-// executions have ended, and Judge at the executions that wait for them.
-func (c conn) pokeDependents(ctx context.Context, settled []core.Execution) error {
+// judging is held by Judge alone and, shared, by those who end what others may
+// wait for: an end is then seen either by the look that Judge takes, or by the
+// execution that Judge has put off. It comes before the locks of rows.
+const judging = "judging"
+
+// dependentsOf lists the tasks that depend on those whose executions have ended.
+func (c conn) dependentsOf(ctx context.Context, settled []core.Execution) ([]string, error) {
 	var ids []string
 	for _, e := range settled {
 		if e.Counts() {
 			ids = append(ids, e.TaskID)
 		}
 	}
-	return inBatches(ids, func(batch []string) error {
-		var dependents []string
-		err := c.list(ctx, &dependents, `SELECT task_id FROM task_dependencies WHERE depends_on IN (?)`, batch)
-		if err != nil || len(dependents) == 0 {
+	return listIn[string](ctx, c, `SELECT task_id FROM task_dependencies WHERE depends_on IN (?)`, ids)
+}
+
+// pokeExecutions makes Judge look at the executions of tasks that wait.
+func (c conn) pokeExecutions(ctx context.Context, tasks []string, lock string) error {
+	return inBatches(tasks, func(batch []string) error {
+		if err := c.lockAwaiting(ctx, batch, lock); err != nil {
 			return err
 		}
-		return c.poke(ctx, dependents)
+		_, err := c.exec(ctx, `
+			UPDATE executions SET judge_at = ?
+			WHERE task_id IN (?) AND `+isAwaiting, stamp(c.now), batch)
+		return err
 	})
 }
 
-// judging is held by Judge alone and, shared, by those who end what others wait
-// for: an end is then seen either by the look that Judge takes, or by the
-// execution that Judge has put off.
-const judging = "judging"
+func (c conn) lockAwaiting(ctx context.Context, tasks []string, lock string) error {
+	if lock == "" {
+		return nil
+	}
+	var ids []string
+	return c.list(ctx, &ids, `SELECT id FROM executions WHERE task_id IN (?) AND `+isAwaiting+lock, tasks)
+}
 
-func (c conn) poke(ctx context.Context, dependents []string) error {
-	if err := c.holdShared(ctx, judging); err != nil {
+// pokeTasks makes the planner look at those of the tasks that run after others.
+func (c conn) pokeTasks(ctx context.Context, tasks []string, lock string) error {
+	return inBatches(tasks, func(batch []string) error {
+		if err := c.lockTasks(ctx, batch, lock); err != nil {
+			return err
+		}
+		_, err := c.exec(ctx, `
+			UPDATE tasks SET next_run = ?
+			WHERE id IN (?) AND schedule_type = 'dependency' AND enabled = `+c.dialect.yes+` AND pause_reason IS NULL`,
+			stamp(c.now), batch)
 		return err
-	}
-	if _, err := c.exec(ctx, `
-		UPDATE executions SET judge_at = ?
-		WHERE id IN (
-			SELECT id FROM executions
-			WHERE task_id IN (?) AND `+isAwaiting+c.dialect.lockAll+`)`, stamp(c.now), dependents); err != nil {
-		return err
-	}
-	_, err := c.exec(ctx, `
-		UPDATE tasks SET next_run = ?
-		WHERE id IN (
-			SELECT id FROM tasks
-			WHERE id IN (?) AND schedule_type = 'dependency' AND enabled = `+c.dialect.yes+` AND pause_reason IS NULL`+c.dialect.lockAll+`)`,
-		stamp(c.now), dependents)
-	return err
+	})
 }
 
 // Dependencies implements core.PlanStore.
@@ -172,6 +179,10 @@ func (s *Store) Judge(ctx context.Context, limit int,
 	var report core.JudgeReport
 	err := s.write(ctx, "judge", func(ctx context.Context, c conn) error {
 		report = core.JudgeReport{}
+		var err error
+		if report.Wait, err = c.untilNextJudging(ctx); err != nil || report.Wait != 0 {
+			return err // mostly there is nothing, and nobody need wait for it
+		}
 		if err := c.hold(ctx, judging); err != nil {
 			return err
 		}

@@ -108,6 +108,9 @@ func (c conn) lockAdmission(ctx context.Context, e core.Execution) error {
 		return nil
 	}
 	if e.Policy.Overlap == core.OverlapCancelPrevious {
+		if err := c.holdShared(ctx, judging); err != nil { // they end
+			return err
+		}
 		if err := c.lockLiveOf(ctx, e.TaskID); err != nil {
 			return err
 		}

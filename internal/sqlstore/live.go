@@ -93,11 +93,13 @@ func (c conn) updateLive(ctx context.Context, executions []core.Execution) error
 }
 
 // cancelLive ends the waiting executions of tasks and asks the running ones to
-// end. It returns what it ended and the ids of what runs.
+// end. It returns what it ended and the ids of what runs. The tasks are locked
+// already, and tasks come after executions: so it waits for nobody, and the
+// transaction is repeated when somebody has one of them.
 func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (cancelled []core.Execution, running []string, err error) {
 	rows, err := listIn[executionRow](ctx, c, `
 		SELECT `+executionColumns+` FROM executions
-		WHERE task_id IN (?) AND `+isWaiting+c.dialect.lockAll, taskIDs)
+		WHERE task_id IN (?) AND `+isWaiting+c.dialect.lockNow, taskIDs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -108,7 +110,10 @@ func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (
 	if err := c.save(ctx, cancelled); err != nil {
 		return nil, nil, err
 	}
-	if err := c.follow(ctx, cancelled); err != nil {
+	if err := c.followNow(ctx, cancelled); err != nil {
+		return nil, nil, err
+	}
+	if err := c.lockLiveOf(ctx, taskIDs...); err != nil {
 		return nil, nil, err
 	}
 	running, err = listIn[string](ctx, c, `
@@ -118,15 +123,16 @@ func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (
 	return cancelled, running, err
 }
 
-// lockLiveOf locks the live executions of a task. Executions come before tasks
-// wherever both are locked; who needs the task first in order to know what to do
-// calls this before, and waits for nobody in a circle.
-func (c conn) lockLiveOf(ctx context.Context, taskID string) error {
-	if c.dialect.lockAll == "" {
+// lockLiveOf locks the live executions of tasks. Executions come before tasks
+// wherever both are locked; who needs the task in order to know what to do calls
+// this before. It waits for nobody: the transaction is repeated when somebody
+// has one of them.
+func (c conn) lockLiveOf(ctx context.Context, taskIDs ...string) error {
+	if c.dialect.lockNow == "" {
 		return nil
 	}
-	var ids []string
-	return c.list(ctx, &ids, `SELECT id FROM executions WHERE task_id = ?`+c.dialect.lockAll, taskID)
+	_, err := listIn[string](ctx, c, `SELECT id FROM executions WHERE task_id IN (?)`+c.dialect.lockNow, taskIDs)
+	return err
 }
 
 // lockLive locks executions in order, for a statement that has an order of its

@@ -56,31 +56,31 @@ func homeOf(t *testing.T, s *Postgres, table, column, id string) (home string) {
 	return home
 }
 
-func days(t *testing.T, s *Postgres) []partition {
+func weeks(t *testing.T, s *Postgres) []partition {
 	t.Helper()
-	days, err := s.read().partitions(t.Context())
+	weeks, err := s.read().partitions(t.Context())
 	require.NoError(t, err)
-	return days
+	return weeks
 }
 
 func TestPartitionsAreMadeAhead(t *testing.T) {
 	s, _ := openPartitioned(t)
-	today := partitionOf(time.Now())
-	have := days(t, s)
+	this := partitionOf(time.Now())
+	have := weeks(t, s)
 	require.GreaterOrEqual(t, len(have), partitionsAhead+2)
-	require.False(t, have[0].from.After(today.from.Add(-partitionLength)))
-	require.False(t, have[len(have)-1].from.Before(today.from.Add(partitionsAhead*partitionLength)))
+	require.False(t, have[0].from.After(this.from.Add(-partitionLength)))
+	require.False(t, have[len(have)-1].from.Before(this.from.Add(partitionsAhead*partitionLength)))
 
 	id := endOne(t, s)
 	require.Contains(t, homeOf(t, s, "task_history", "id", id), "task_history_2", "it went to the default partition")
 	require.Contains(t, homeOf(t, s, "execution_logs", "execution_id", id), "execution_logs_2")
 }
 
-// A month without maintenance costs nothing but the way through the default
+// A season without maintenance costs nothing but the way through the default
 // partition.
 func TestStraysMoveIntoTheirPartition(t *testing.T) {
 	s, _ := openPartitioned(t)
-	for _, p := range days(t, s) {
+	for _, p := range weeks(t, s) {
 		for _, table := range partitionedTables {
 			_, err := s.writer.Exec(`DROP TABLE ` + p.table(table.name))
 			require.NoError(t, err)
@@ -113,9 +113,9 @@ func TestOldPartitionsAreDroppedWhole(t *testing.T) {
 	}
 	require.Zero(t, prune())
 	clock.Advance(keep.History)
-	require.Zero(t, prune(), "the day is not over by the retention")
+	require.Zero(t, prune(), "the week is not over by the retention")
 
-	// One that lives, and one that has ended later, keep their day.
+	// One that lives, and one that has ended later, keep their week.
 	live := startOne(t, s)
 	clock.Advance(2 * partitionLength)
 	require.Zero(t, prune())
@@ -138,7 +138,7 @@ func TestOldPartitionsAreDroppedWhole(t *testing.T) {
 	require.Zero(t, prune())
 }
 
-// What lies in no day's partition is removed one by one.
+// What lies in no week's partition is removed one by one.
 func TestStraysArePrunedToo(t *testing.T) {
 	s, clock := openPartitioned(t)
 	id := endOne(t, s, func(e *core.Execution) { e.ID = "00000000-0000-7000-8000-000000000000" }) // of a clock that stood at 1970

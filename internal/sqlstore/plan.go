@@ -15,6 +15,9 @@ func (s *Store) PlanDue(ctx context.Context, limit int,
 	var report core.PlanReport
 	err := s.write(ctx, "plan due tasks", func(ctx context.Context, c conn) error {
 		report = core.PlanReport{Observed: c.now}
+		if err := c.holdShared(ctx, judging); err != nil { // what is replaced ends
+			return err
+		}
 		decisions, err := c.decideDue(ctx, limit, decide)
 		if err != nil {
 			return err
@@ -196,9 +199,6 @@ func (c conn) insertPlanned(ctx context.Context, decisions []decision) ([]core.E
 		return nil, err
 	}
 	if err := c.post(ctx, core.MessagesOf(ended, c.now)); err != nil {
-		return nil, err
-	}
-	if err := c.pokeDependents(ctx, ended); err != nil {
 		return nil, err
 	}
 	stored := planned[:0]

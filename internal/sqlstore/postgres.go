@@ -143,6 +143,7 @@ func postgresDialect(ctx context.Context, db *sqlx.DB, clock core.Clock) (dialec
 
 		lock:         ` FOR NO KEY UPDATE`,
 		lockAll:      ` ORDER BY id FOR NO KEY UPDATE`,
+		lockNow:      ` ORDER BY id FOR NO KEY UPDATE NOWAIT`,
 		lockToDelete: ` FOR UPDATE`,
 		keep:         ` ORDER BY id FOR KEY SHARE`,
 		skipLocked:   ` FOR NO KEY UPDATE SKIP LOCKED`,
@@ -193,7 +194,7 @@ func sequenceTokens(ctx context.Context, c conn, n int) (tokens []int64, err err
 	return tokens, c.list(ctx, &tokens, `SELECT nextval('claim_tokens') FROM generate_series(1, ?::int)`, n)
 }
 
-// maintainPostgres makes the partitions of the days to come and forgets leases
+// maintainPostgres makes the partitions of the weeks to come and forgets leases
 // and rate limits that say nothing any more. A lease is kept for an hour: while
 // its row is there, a statement that is late cannot hand out an older token.
 func maintainPostgres(ctx context.Context, s *Store) error {

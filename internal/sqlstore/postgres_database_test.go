@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 
@@ -128,24 +127,14 @@ func emptyDatabase(url string) error {
 	if err != nil {
 		return err
 	}
-	var statements []string
-	rows, err := db.Query(`
-		SELECT format('DELETE FROM %I;', tablename) FROM pg_tables
-		WHERE schemaname = 'public' AND tablename <> 'goose_db_version' AND tablename !~ '_\d{8}$|_default$'
-		ORDER BY tablename = 'schedules', tablename = 'tasks'`) // referred to by the others
-	if err != nil {
-		return errors.Join(err, db.Close())
-	}
-	for rows.Next() {
-		var statement string
-		if err := rows.Scan(&statement); err != nil {
-			return errors.Join(err, rows.Close(), db.Close())
-		}
-		statements = append(statements, statement)
-	}
-	err = errors.Join(rows.Err(), rows.Close())
+	var statements string
+	err = db.QueryRow(`
+		SELECT string_agg(format('DELETE FROM %I;', tablename), ' '
+			ORDER BY tablename = 'schedules', tablename = 'tasks') -- they are referred to by the others
+		FROM pg_tables
+		WHERE schemaname = 'public' AND tablename <> 'goose_db_version' AND tablename !~ '_\d{8}$|_default$'`).Scan(&statements)
 	if err == nil {
-		_, err = db.Exec(strings.Join(statements, "\n"))
+		_, err = db.Exec(statements)
 	}
 	return errors.Join(err, db.Close())
 }

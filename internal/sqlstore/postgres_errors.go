@@ -21,6 +21,9 @@ func postgresRepeatable(err error) bool {
 		switch e.Code {
 		case "40001", "40P01": // serialization failure, deadlock
 			return true
+		case "55P03":
+			// A lock that was not to be waited for; not one that was waited for too long.
+			return e.Routine != "ProcessInterrupts"
 		case "23505":
 			// Somebody else has started an execution of the task since we looked.
 			return e.Constraint == exclusiveKey

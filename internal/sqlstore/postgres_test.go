@@ -371,3 +371,56 @@ func TestACallerWhoHasGivenUpIsNotRepeatedFor(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, calls)
 }
+
+// A look that Judge takes while a dependency ends could miss the end, and the end
+// could miss the execution that was put off: nobody would look again. So Judge
+// waits for the ends that are on their way.
+func TestJudgeWaitsForEndsOnTheirWay(t *testing.T) {
+	url := sqlstore.EmptyTestDatabase(t)
+	a, b := sqlstore.OpenTestPostgres(t, url, nil), sqlstore.OpenTestPostgres(t, url, nil)
+	first, err := a.CreateTask(t.Context(), coretest.Task(), nil)
+	require.NoError(t, err)
+	then, err := a.CreateTask(t.Context(), coretest.Task(func(s *core.TaskSpec) { s.DependsOn = []string{first.ID} }), nil)
+	require.NoError(t, err)
+	waiting := coretest.Execution(then, func(e *core.Execution) { e.Awaits = &core.Awaited{Tasks: then.DependsOn} })
+	_, _, err = a.CreateExecution(t.Context(), waiting, nil)
+	require.NoError(t, err)
+	running := coretest.Execution(first)
+	_, _, err = a.CreateExecution(t.Context(), running, nil)
+	require.NoError(t, err)
+	claimed, err := a.Claim(t.Context(), []string{running.ID}, "node-a", time.Minute)
+	require.NoError(t, err)
+
+	var judge errgroup.Group
+	var judged core.JudgeReport
+	db := rawPostgres(t, url)
+	_, err = a.Finish(t.Context(), []core.Completion{{
+		Lease: core.Lease{ExecutionID: running.ID, Token: claimed[0].Token},
+		Settle: func(now time.Time, e *core.Execution) {
+			e.Succeed(core.Outcome{}, now)
+			ended := make(chan struct{})
+			judge.Go(func() (err error) {
+				defer close(ended)
+				judged, err = b.Judge(t.Context(), 10, func(_ time.Time, _ core.Execution, states []core.DependencyState) core.Verdict {
+					if states[0].Succeeded.IsZero() {
+						return core.Verdict{Ruling: core.RulingWait}
+					}
+					return core.Verdict{Ruling: core.RulingOpen, At: states[0].Succeeded}
+				})
+				return err
+			})
+			require.Eventually(t, func() bool {
+				select {
+				case <-ended: // it did not wait
+					return true
+				default:
+				}
+				var waits int
+				return db.Get(&waits, `SELECT COUNT(*) FROM pg_locks WHERE NOT granted`) == nil && waits > 0
+			}, 10*time.Second, time.Millisecond)
+		},
+	}})
+	require.NoError(t, err)
+	require.NoError(t, judge.Wait())
+	require.Len(t, judged.Changed, 1, "Judge did not see the end")
+}

@@ -61,10 +61,13 @@ func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (deferred []s
 // queue marks executions.
 func (c conn) queue(ctx context.Context, ids []string) (queued []string, err error) {
 	err = inBatches(ids, func(batch []string) error {
+		if err := c.lockLive(ctx, batch); err != nil {
+			return err
+		}
 		var part []string
 		err := c.list(ctx, &part, `
 			UPDATE executions SET status = 'queued', queued_at = ?
-			WHERE id IN (SELECT id FROM executions WHERE id IN (?) AND `+isReady+c.dialect.lockAll+`)
+			WHERE id IN (?) AND `+isReady+`
 			RETURNING id`, stamp(c.now), batch)
 		queued = append(queued, part...)
 		return err
@@ -76,9 +79,12 @@ func (c conn) queue(ctx context.Context, ids []string) (queued []string, err err
 func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 	return s.write(ctx, "unqueue", func(ctx context.Context, c conn) error {
 		return inBatches(ids, func(batch []string) error {
+			if err := c.lockLive(ctx, batch); err != nil {
+				return err
+			}
 			_, err := c.exec(ctx, `
 				UPDATE executions SET status = 'pending', queued_at = NULL
-				WHERE id IN (SELECT id FROM executions WHERE id IN (?) AND `+isQueued+c.dialect.lockAll+`)`, batch)
+				WHERE id IN (?) AND `+isQueued, batch)
 			return err
 		})
 	})

@@ -49,6 +49,7 @@ type dialect struct {
 	// Suffixes of SELECT. Where the database has one writer they are empty.
 	lock         string // lock one row against change
 	lockAll      string // lock rows in the order of their ids, in which nobody waits in a circle
+	lockNow      string // the same, but fail when somebody has one of them; the transaction is repeated
 	lockToDelete string // lock a task also against new references to it
 	keep         string // keep rows from being deleted
 	skipLocked   string // lock rows and leave out those locked by others
@@ -134,17 +135,24 @@ func (s *Store) snapshot(ctx context.Context, operation string, step func(ctx co
 	return s.transact(ctx, s.reader, &s.dialect.snapshot, operation, step)
 }
 
-// maxTries bounds how often a transaction is begun. What others undo with a
-// deadlock succeeds mostly the second time.
-const maxTries = 6
+// maxTries bounds how often a transaction is begun, and maxPause the time
+// between two tries. What others undo succeeds mostly the second time.
+const (
+	maxTries = 10
+	maxPause = 250 * time.Millisecond
+)
 
 // transact runs step in a transaction, and again when others have undone it:
 // steps are safe to repeat.
 func (s *Store) transact(ctx context.Context, db *sqlx.DB, opts *sql.TxOptions, operation string,
 	step func(ctx context.Context, c conn) error,
 ) error {
+	d := s.dialect
 	for try := 1; ; try++ {
-		err := s.try(ctx, db, opts, step)
+		if try > maxTries/2 {
+			d.lockNow = d.lockAll // a crowd: better wait, and let the database find the circle if there is one
+		}
+		err := s.try(ctx, db, opts, d, step)
 		if err == nil || try == maxTries || !s.dialect.repeatable(err) || pause(ctx, try) != nil {
 			return s.wrap(operation, err)
 		}
@@ -155,7 +163,7 @@ func (s *Store) transact(ctx context.Context, db *sqlx.DB, opts *sql.TxOptions, 
 // pause waits before a transaction is repeated: longer each time, and not as
 // long as the others that were undone with it.
 func pause(ctx context.Context, try int) error {
-	wait := time.NewTimer(time.Duration(1+rand.IntN(10<<try)) * time.Millisecond)
+	wait := time.NewTimer(rand.N(min(maxPause, 5*time.Millisecond<<try)))
 	defer wait.Stop()
 	select {
 	case <-ctx.Done():
@@ -172,17 +180,17 @@ type commitError struct{ error }
 // Unwrap returns the cause.
 func (e commitError) Unwrap() error { return e.error }
 
-func (s *Store) try(ctx context.Context, db *sqlx.DB, opts *sql.TxOptions, step func(ctx context.Context, c conn) error) error {
+func (s *Store) try(ctx context.Context, db *sqlx.DB, opts *sql.TxOptions, d dialect, step func(ctx context.Context, c conn) error) error {
 	tx, err := db.BeginTxx(ctx, opts)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after Commit; also runs when step panics
-	now, err := s.dialect.now(ctx, tx)
+	now, err := d.now(ctx, tx)
 	if err != nil {
 		return err
 	}
-	if err := step(ctx, conn{db: tx, dialect: s.dialect, now: now, limit: s.typeLimit()}); err != nil {
+	if err := step(ctx, conn{db: tx, dialect: d, now: now, limit: s.typeLimit()}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

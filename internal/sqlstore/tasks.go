@@ -95,6 +95,9 @@ func successor(t, next core.Task, now time.Time) core.Task {
 func (s *Store) DeleteTask(ctx context.Context, id string, version int64) ([]string, error) {
 	var running []string
 	err := s.write(ctx, "delete task", func(ctx context.Context, c conn) error {
+		if err := c.holdShared(ctx, judging); err != nil { // its executions end
+			return err
+		}
 		if err := c.lockLiveOf(ctx, id); err != nil {
 			return err
 		}

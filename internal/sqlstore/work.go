@@ -69,6 +69,9 @@ func (c conn) extend(ctx context.Context, leases []core.Lease, until time.Time) 
 func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Finished, error) {
 	var finished []core.Finished
 	err := s.write(ctx, "finish", func(ctx context.Context, c conn) error {
+		if err := c.holdShared(ctx, judging); err != nil {
+			return err
+		}
 		running, err := c.running(ctx, done)
 		if err != nil {
 			return err
@@ -139,7 +142,10 @@ func (c conn) insertLogs(ctx context.Context, done []core.Completion) error {
 func (s *Store) Reap(ctx context.Context, limit int, settle func(now time.Time, e *core.Execution)) ([]core.Execution, error) {
 	var reaped []core.Execution
 	err := s.write(ctx, "reap", func(ctx context.Context, c conn) error {
-		var err error
+		err := c.holdShared(ctx, judging)
+		if err != nil {
+			return err
+		}
 		if reaped, err = c.expired(ctx, limit); err != nil {
 			return err
 		}

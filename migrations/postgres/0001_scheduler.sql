@@ -181,7 +181,7 @@ CREATE UNIQUE INDEX executions_retry_of_key ON executions (retry_of)
 
 -- Executions that have ended; rows are added and pruned, never changed. It has
 -- no foreign key to tasks: history outlives its task. A partition holds the
--- executions made on one day; the service makes them ahead and drops the oldest.
+-- executions made in one week; the service makes them ahead and drops the oldest.
 CREATE TABLE task_history (
     id               text COLLATE "C" NOT NULL,
     task_id          text COLLATE "C" NOT NULL,

@@ -1,0 +1,263 @@
+package sqlstore_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/coretest"
+	"github.com/nexuscore/scheduler/internal/sqlstore"
+)
+
+// TestNobodyWaitsInACircle does everything at once to a few tasks that share a
+// schedule, a calendar and dependencies. Nothing may fail, and hardly anything
+// be undone by a deadlock: each costs a second.
+func TestNobodyWaitsInACircle(t *testing.T) {
+	c := newCircus(t)
+	var acts, workers errgroup.Group
+	var over atomic.Bool
+	for _, act := range []func(s *sqlstore.Postgres) error{
+		c.plan, c.plan, c.judge, c.reap, c.request, c.request, c.cancel,
+		c.changeTask, c.changeSchedule, c.changeCalendar, c.comeAndGo,
+	} {
+		acts.Go(func() error {
+			for round := range c.rounds {
+				if err := act(c.anyNode()); err != nil {
+					return fmt.Errorf("round %d: %w", round, err)
+				}
+			}
+			return nil
+		})
+	}
+	for range 3 {
+		workers.Go(func() error {
+			for !over.Load() {
+				if err := c.work(c.anyNode()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := acts.Wait()
+	over.Store(true)
+	require.NoError(t, errors.Join(err, workers.Wait()))
+	require.LessOrEqual(t, c.deadlocks.Load(), int64(2), "transactions wait for each other in a circle")
+	require.Positive(t, c.finished.Load())
+}
+
+// circus is what the acts share.
+type circus struct {
+	t         *testing.T
+	rounds    int
+	nodes     []*sqlstore.Postgres
+	schedule  core.Schedule
+	calendar  core.Calendar
+	tasks     []core.Task
+	deadlocks atomic.Int64
+	finished  atomic.Int64
+
+	mu   sync.Mutex
+	live []string
+}
+
+func newCircus(t *testing.T) *circus {
+	c := &circus{t: t, rounds: 60}
+	url := sqlstore.EmptyTestDatabase(t)
+	for range 2 {
+		p, err := sqlstore.OpenPostgres(t.Context(), sqlstore.PostgresConfig{URL: url, MaxConns: 12, Logger: c.counter()})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, p.Close()) })
+		c.nodes = append(c.nodes, p)
+	}
+	var err error
+	c.schedule, err = c.nodes[0].CreateSchedule(t.Context(), coretest.Schedule(), nil)
+	require.NoError(t, err)
+	c.calendar, err = c.nodes[0].CreateCalendar(t.Context(), core.NewCalendar(core.CalendarSpec{Name: "holidays", Weekdays: []string{"SAT"}}, time.Now()), nil)
+	require.NoError(t, err)
+	for i := range 6 {
+		task, err := c.nodes[0].CreateTask(t.Context(), c.newTask(i), nil)
+		require.NoError(t, err)
+		c.tasks = append(c.tasks, task)
+	}
+	return c
+}
+
+// counter counts the transactions that were undone by a deadlock.
+func (c *circus) counter() hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: writer(func(line string) {
+		if strings.Contains(line, "40P01") {
+			c.deadlocks.Add(1)
+		}
+	})})
+}
+
+func (c *circus) newTask(i int) core.Task {
+	return coretest.DueAt(coretest.Task(func(s *core.TaskSpec) {
+		s.Overlap = []core.OverlapPolicy{core.OverlapCancelPrevious, core.OverlapAllow, core.OverlapSkip}[i%3]
+		s.PauseAfterFailures = 1000
+		s.ConcurrencyKey, s.MaxConcurrency = fmt.Sprint("key-", i%2), 3
+		s.RetryPolicy = core.RetryPolicy{Attempts: 2, Delay: 1, Backoff: core.BackoffFixed}
+		if i%2 == 0 {
+			s.ScheduleID = &c.schedule.ID
+		} else {
+			s.Calendars = []string{c.calendar.Name}
+		}
+		if i > 0 && len(c.tasks) >= i {
+			s.DependsOn = []string{c.tasks[i-1].ID}
+		}
+	}), time.Now())
+}
+
+func (c *circus) anyNode() *sqlstore.Postgres { return c.nodes[rand.IntN(len(c.nodes))] }
+
+func (c *circus) any() core.Task { return c.tasks[rand.IntN(len(c.tasks))] }
+
+func (c *circus) remember(es []core.Execution) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range es {
+		if !e.Status.Final() {
+			c.live = append(c.live, e.ID)
+		}
+	}
+	if len(c.live) > 40 {
+		c.live = c.live[len(c.live)-40:]
+	}
+}
+
+func (c *circus) plan(s *sqlstore.Postgres) error {
+	report, err := s.PlanDue(c.t.Context(), 4, func(now time.Time, d core.DueTask) core.Plan {
+		next := now.Add(time.Millisecond)
+		e := core.NewExecution(d.Task, core.TriggerSchedule, *d.Task.NextRun, *d.Task.NextRun, now)
+		if len(d.Task.DependsOn) > 0 && rand.IntN(2) == 0 {
+			e.Awaits = &core.Awaited{Tasks: d.Task.DependsOn}
+		}
+		return core.Plan{
+			NextRun: &next, State: d.Task.Plan, Executions: []core.Execution{e},
+			CancelPrevious: d.Task.Overlap.Admit(d.Active).CancelPrevious,
+		}
+	})
+	c.remember(report.Planned)
+	return err
+}
+
+func (c *circus) work(s *sqlstore.Postgres) error {
+	c.mu.Lock()
+	rand.Shuffle(len(c.live), func(i, j int) { c.live[i], c.live[j] = c.live[j], c.live[i] })
+	ids := append([]string{}, c.live[:min(len(c.live), 12)]...)
+	c.mu.Unlock()
+	claimed, err := s.Claim(c.t.Context(), ids, "node", time.Second)
+	if err != nil {
+		return err
+	}
+	leases, done := make([]core.Lease, len(claimed)), make([]core.Completion, len(claimed))
+	for i, e := range claimed {
+		leases[i] = core.Lease{ExecutionID: e.ID, Token: e.Token}
+		done[i] = core.Completion{Lease: leases[i], Settle: func(now time.Time, e *core.Execution) {
+			if rand.IntN(2) == 0 {
+				e.Succeed(core.Outcome{}, now)
+			} else {
+				e.Fail(&core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassRetryable}, "p@1", 0, now)
+			}
+		}}
+	}
+	if _, err := s.Heartbeat(c.t.Context(), leases, time.Second); err != nil {
+		return err
+	}
+	rand.Shuffle(len(done), func(i, j int) { done[i], done[j] = done[j], done[i] })
+	finished, err := s.Finish(c.t.Context(), done)
+	c.finished.Add(int64(len(finished)))
+	return err
+}
+
+func (c *circus) judge(s *sqlstore.Postgres) error {
+	_, err := s.Judge(c.t.Context(), 10, func(time.Time, core.Execution, []core.DependencyState) core.Verdict {
+		return []core.Verdict{{Ruling: core.RulingOpen}, {Ruling: core.RulingWait}, {Ruling: core.RulingFail}}[rand.IntN(3)]
+	})
+	return err
+}
+
+func (c *circus) reap(s *sqlstore.Postgres) error {
+	_, err := s.Reap(c.t.Context(), 10, func(now time.Time, e *core.Execution) { e.LoseLease(now) })
+	return err
+}
+
+func (c *circus) request(s *sqlstore.Postgres) error {
+	e := coretest.Execution(c.any())
+	_, _, err := s.CreateExecution(c.t.Context(), e, nil)
+	if err == nil {
+		c.remember([]core.Execution{e})
+	}
+	return tolerate(err, core.CodeTaskLocked)
+}
+
+func (c *circus) cancel(s *sqlstore.Postgres) error {
+	_, err := s.Cancel(c.t.Context(), core.Cancellation{TaskID: c.any().ID})
+	return err
+}
+
+func (c *circus) changeTask(s *sqlstore.Postgres) error {
+	_, err := s.UpdateTask(c.t.Context(), c.any().ID, core.AnyVersion, func(_ time.Time, t core.Task) (core.Task, error) {
+		t.Description = fmt.Sprint(rand.Int())
+		return t, nil
+	})
+	return err
+}
+
+func (c *circus) changeSchedule(s *sqlstore.Postgres) error {
+	_, err := s.UpdateSchedule(c.t.Context(), c.schedule.ID, core.AnyVersion,
+		func(_ time.Time, sc core.Schedule) (core.Schedule, error) { return sc, nil },
+		func(_ time.Time, _ core.Schedule, t core.Task) (core.Task, error) { return t, nil })
+	return err
+}
+
+func (c *circus) changeCalendar(s *sqlstore.Postgres) error {
+	_, err := s.UpdateCalendar(c.t.Context(), c.calendar.Name, core.AnyVersion,
+		func(_ time.Time, cal core.Calendar) (core.Calendar, error) { return cal, nil },
+		func(_ time.Time, _ core.CalendarSet, t core.Task) (core.Task, error) { return t, nil })
+	return err
+}
+
+// comeAndGo makes a task that depends on others, runs it and deletes it.
+func (c *circus) comeAndGo(s *sqlstore.Postgres) error {
+	task := c.newTask(2)
+	task.DependsOn = []string{c.tasks[0].ID, c.tasks[1].ID}
+	task, err := s.CreateTask(c.t.Context(), task, nil)
+	if err != nil {
+		return err
+	}
+	e := coretest.Execution(task)
+	if _, _, err := s.CreateExecution(c.t.Context(), e, nil); tolerate(err, core.CodeTaskLocked) != nil {
+		return err
+	}
+	c.remember([]core.Execution{e})
+	_, err = s.DeleteTask(c.t.Context(), task.ID, core.AnyVersion)
+	return err
+}
+
+// tolerate drops an error that the contract foresees.
+func tolerate(err error, code core.Code) error {
+	if core.CodeOf(err) == code {
+		return nil
+	}
+	return err
+}
+
+// writer is a function that gets what is written.
+type writer func(text string)
+
+func (w writer) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
+}

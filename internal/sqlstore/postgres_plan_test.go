@@ -22,16 +22,16 @@ func openFull(t *testing.T) *Postgres {
 		`INSERT INTO tasks (id, name, type, schedule_type, next_run, timing, policy)
 		SELECT 'task-' || i, 'name', 'other', 'cron', '2030-01-01', '{}', '{}' FROM generate_series(1, 20000) AS i`,
 		`INSERT INTO executions (id, task_id, task_name, type, status, trigger, nominal_time, due_at, attempt, max_attempts,
-			attempts, worker, plugin, created_at, policy, data, token, cancel_requested, limit_paid, lease_until, rank,
+			attempts, worker, plugin, created_at, policy, data, token, cancel_requested, lease_until, rank,
 			concurrency_key, max_concurrency)
 		SELECT 'execution-' || i, 'task-' || i, 'name', 'other', CASE i % 50 WHEN 0 THEN 'running' ELSE 'pending' END, 'manual',
-			'2030-01-01', '2030-01-01', 1, 1, '[]', '', '', '2026-01-01', '{}', '{}', i, false, false, '2030-01-01', '2030-01-01',
+			'2030-01-01', '2030-01-01', 1, 1, '[]', '', '', '2026-01-01', '{}', '{}', i, false, '2030-01-01', '2030-01-01',
 			'key-' || i, 1 FROM generate_series(1, 20000) AS i`,
 		`INSERT INTO task_history (id, task_id, status, end_time, created_at, task_name, type, trigger, nominal_time, due_at,
-			attempt, max_attempts, attempts, worker, plugin, policy, data, token, cancel_requested, limit_paid)
+			attempt, max_attempts, attempts, worker, plugin, policy, data, token, cancel_requested)
 		SELECT '` + firstID(week.from) + `-7000-8000-' || to_char(i, 'FM000000000000'), 'task-' || i % 500,
 			CASE i % 20 WHEN 0 THEN 'failed' ELSE 'succeeded' END, at, at, 'name', 'type-' || i % 20, 'schedule', at, at,
-			1, 1, '[]', 'node', 'p@1', '{}', '{}', i, false, false
+			1, 1, '[]', 'node', 'p@1', '{}', '{}', i, false
 		FROM generate_series(1, 100000) AS i, LATERAL (SELECT timestamptz '2026-01-01' + i * interval '1 second' AS at) AS a`,
 		`INSERT INTO task_dependencies (id, task_id, depends_on)
 		SELECT i, 'task-' || i, 'task-' || i + 1 FROM generate_series(1, 19999) AS i`,

@@ -54,6 +54,8 @@ func commands() []command {
 	return []command{
 		{"serve", "", "run the service (the default)", serve},
 		{"migrate", "up|down|status", "change or show the database schema, without running the service", migrate},
+		{"doctor", "", "check the services, versions, clocks, schema and plugins that the configuration names", diagnose},
+		{"ready", "", "ask the service on this machine whether it is ready, for health checks", ready},
 		{"cron", "explain|next EXPRESSION", "say in words what a cron expression does, or when it fires next", cron},
 		{"version", "", "print the version", version},
 	}

@@ -93,7 +93,7 @@ func TestVersion(t *testing.T) {
 }
 
 func TestAWrongConfigurationIsToldWhole(t *testing.T) {
-	for name, args := range map[string][]string{"serve": {"serve"}, "no command": nil, "migrate": {"migrate", "up"}} {
+	for name, args := range map[string][]string{"serve": {"serve"}, "no command": nil, "migrate": {"migrate", "up"}, "doctor": {"doctor"}, "ready": {"ready"}} {
 		t.Run(name, func(t *testing.T) {
 			s := newShell(t)
 			s.vars["PORT"], s.vars["LOG_LEVEL"] = "http", "loud"

@@ -45,6 +45,7 @@ var rules = map[string]rule{
 	"internal/redact": {nothing, []string{"github.com/hashicorp/go-hclog"}},
 	"internal/app":    {[]string{"api", "core", "core/engine", "core/schedule", "host", "internal"}, nil},
 	"cmd":             {[]string{"core/schedule", "internal"}, nil},
+	"deploy":          {nothing, nothing},
 	"e2e":             {[]string{"internal"}, nil},
 }
 

@@ -28,8 +28,15 @@ func Open(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	driver.SetLogger(silent{}) // the driver's own, for the process: it writes to standard error what the calls report anyway
 	return &Client{cfg: cfg, db: driver.NewClient(o)}, nil
 }
+
+// silent is a logger of the driver that says nothing.
+type silent struct{}
+
+// Printf implements the driver's interface.
+func (silent) Printf(context.Context, string, ...any) {}
 
 // Close ends the connections. Closing again does nothing.
 func (c *Client) Close() error {

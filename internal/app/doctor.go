@@ -1,0 +1,315 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/internal/config"
+	"github.com/nexuscore/scheduler/internal/rabbitmq"
+	"github.com/nexuscore/scheduler/internal/redis"
+	"github.com/nexuscore/scheduler/internal/sqlstore"
+)
+
+// Grade is how a finding of the doctor is to be taken.
+type Grade string
+
+// The grades.
+const (
+	GradeOK   Grade = "ok"
+	GradeWarn Grade = "warn" // it works; somebody should look at it
+	GradeFail Grade = "fail" // the service would not start, or not do its work
+)
+
+// Finding is one line of the doctor's report.
+type Finding struct {
+	Grade  Grade
+	About  string // such as database
+	Text   string // what was found
+	Advice string // what to do about it; empty when nothing is to be done
+}
+
+// The least versions that the service works with.
+const (
+	minPostgres = 140000
+	minRedis    = 6
+	minRabbitMQ = "3.9"
+	maxSkew     = time.Second // between this machine and a server
+)
+
+// doctorTime bounds the look at one service.
+const doctorTime = 10 * time.Second
+
+// doctor looks at what the service would stand on.
+type doctor struct {
+	cfg      config.Config
+	clock    core.Clock
+	findings []Finding
+}
+
+// Examine looks at everything a configuration names and says what it found. It
+// starts nothing, changes nothing but the cache of compiled plugins, and works
+// beside a running service.
+func Examine(ctx context.Context, cfg config.Config) []Finding {
+	d := &doctor{cfg: cfg, clock: core.SystemClock{}}
+	for _, look := range []func(context.Context){d.dataDir, d.database, d.redis, d.rabbitmq, d.notification, d.plugins} {
+		bounded, cancel := context.WithTimeout(ctx, doctorTime)
+		look(bounded)
+		cancel()
+	}
+	return d.findings
+}
+
+func (d *doctor) ok(about, format string, args ...any) {
+	d.findings = append(d.findings, Finding{GradeOK, about, fmt.Sprintf(format, args...), ""})
+}
+
+func (d *doctor) warn(about, advice, format string, args ...any) {
+	d.findings = append(d.findings, Finding{GradeWarn, about, fmt.Sprintf(format, args...), advice})
+}
+
+func (d *doctor) fail(about, advice, format string, args ...any) {
+	d.findings = append(d.findings, Finding{GradeFail, about, fmt.Sprintf(format, args...), advice})
+}
+
+// dataDir tries to write where the service will.
+func (d *doctor) dataDir(context.Context) {
+	dir := d.cfg.DataDir
+	_, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		d.ok("data", "%s does not exist yet; it is made at the start", dir)
+		return
+	case err != nil:
+		d.fail("data", "see to the permissions of DATA_DIR", "%s: %v", dir, err)
+		return
+	}
+	f, err := os.CreateTemp(dir, "doctor-")
+	if err != nil {
+		d.fail("data", "see to the permissions and the free space of DATA_DIR", "%s cannot be written to: %v", dir, err)
+		return
+	}
+	_, _ = f.Close(), os.Remove(f.Name())
+	d.ok("data", "%s can be written to", dir)
+}
+
+func (d *doctor) database(ctx context.Context) {
+	if d.cfg.DatabaseURL == "" {
+		d.sqlite(ctx)
+		return
+	}
+	address := d.cfg.DatabaseURL.Reveal()
+	p, err := sqlstore.ProbePostgres(ctx, address, d.clock.Now)
+	if err != nil {
+		d.fail("database", "see that PostgreSQL runs there and that DATABASE_URL is right", "%s: %v", placeOf(address), err)
+		return
+	}
+	if p.Number < minPostgres {
+		d.fail("database", "use PostgreSQL 14 or later", "PostgreSQL %s at %s", p.Version, placeOf(address))
+		return
+	}
+	d.ok("database", "PostgreSQL %s at %s, %s away", p.Version, placeOf(address), p.Latency.Round(10*time.Microsecond))
+	if !p.Encrypted && !onLoopback(address) {
+		d.warn("database", "add sslmode=verify-full to DATABASE_URL", "the connection is not encrypted")
+	}
+	if p.MaxConns < 50 {
+		d.warn("database", "raise max_connections, or put a pooler in session mode before it", "the server allows %d connections; each node uses at least ten", p.MaxConns)
+	}
+	d.skew("database", p.Skew)
+	status, err := sqlstore.MigratePostgres(ctx, address, sqlstore.MigrateStatus)
+	d.schema(status, err)
+}
+
+func (d *doctor) sqlite(ctx context.Context) {
+	path := filepath.Join(d.cfg.DataDir, DatabaseName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		d.ok("database", "SQLite: %s does not exist yet; it is made at the start", path)
+		return
+	}
+	status, err := sqlstore.MigrateSQLite(ctx, path, sqlstore.MigrateStatus)
+	if err == nil {
+		d.ok("database", "SQLite: %s", path)
+	}
+	d.schema(status, err)
+}
+
+// schema tells what migrations are missing.
+func (d *doctor) schema(status []sqlstore.MigrationStatus, err error) {
+	if err != nil {
+		d.fail("schema", "the log of the database may say more", "%v", err)
+		return
+	}
+	pending := 0
+	for _, m := range status {
+		if !m.Applied {
+			pending++
+		}
+	}
+	if pending > 0 {
+		d.ok("schema", "%d of %d migrations are not applied yet; the next start applies them, or `scheduler migrate up`", pending, len(status))
+		return
+	}
+	d.ok("schema", "all %d migrations are applied", len(status))
+}
+
+func (d *doctor) skew(about string, skew time.Duration) {
+	if skew.Abs() > maxSkew {
+		d.warn(about, "see to the time synchronisation of both", "this machine's clock is %s ahead of the server's", skew.Round(time.Millisecond))
+	}
+}
+
+func (d *doctor) redis(ctx context.Context) {
+	if d.cfg.RedisURL == "" {
+		return
+	}
+	place := placeOf(d.cfg.RedisURL.Reveal())
+	client, err := redis.Open(redis.Config{URL: d.cfg.RedisURL.Reveal(), Prefix: d.cfg.QueuePrefix})
+	if err != nil {
+		d.fail("redis", "see to REDIS_URL", "%v", err)
+		return
+	}
+	defer func() { _ = client.Close() }() // it was only read
+	h, err := client.Check(ctx)
+	if err != nil {
+		d.warn("redis", "see that Redis runs there; until then leases and limits are kept in the database", "%s: %v", place, err)
+		return
+	}
+	if major(h.Version) < minRedis {
+		d.fail("redis", "use Redis 6 or later", "Redis %s at %s", h.Version, place)
+		return
+	}
+	d.ok("redis", "Redis %s at %s, %s away", h.Version, place, h.Latency.Round(10*time.Microsecond))
+	if strings.HasPrefix(d.cfg.RedisURL.Reveal(), "redis://") && !onLoopback(d.cfg.RedisURL.Reveal()) {
+		d.warn("redis", "use rediss://", "the connection is not encrypted")
+	}
+}
+
+func (d *doctor) rabbitmq(ctx context.Context) {
+	if d.cfg.RabbitMQURL == "" {
+		return
+	}
+	place := placeOf(d.cfg.RabbitMQURL.Reveal())
+	client, err := rabbitmq.Open(rabbitmq.Config{URL: d.cfg.RabbitMQURL.Reveal(), Prefix: d.cfg.QueuePrefix, Node: "doctor"})
+	if err != nil {
+		d.fail("rabbitmq", "see to RABBITMQ_URL", "%v", err)
+		return
+	}
+	defer func() { _ = client.Close() }() // it was only asked
+	h, err := connected(ctx, client)
+	if err != nil {
+		d.warn("rabbitmq", "see that RabbitMQ runs there; until then executions are handed out in process", "%s: %v", place, err)
+		return
+	}
+	if olderThan(h.Version, minRabbitMQ) {
+		d.fail("rabbitmq", "use RabbitMQ 3.9 or later", "RabbitMQ %s at %s", h.Version, place)
+		return
+	}
+	d.ok("rabbitmq", "RabbitMQ %s at %s, %s away", h.Version, place, h.Latency.Round(10*time.Microsecond))
+	if strings.HasPrefix(d.cfg.RabbitMQURL.Reveal(), "amqp://") && !onLoopback(d.cfg.RabbitMQURL.Reveal()) {
+		d.warn("rabbitmq", "use amqps://", "the connection is not encrypted")
+	}
+}
+
+// connected waits for the client to connect.
+func connected(ctx context.Context, c *rabbitmq.Client) (h rabbitmq.Health, err error) {
+	const every = 50 * time.Millisecond
+	patience, cancel := context.WithTimeout(ctx, doctorTime/2)
+	defer cancel()
+	for {
+		if h, err = c.Check(ctx); err == nil || patience.Err() != nil {
+			return h, err
+		}
+		select {
+		case <-patience.Done():
+		case <-time.After(every):
+		}
+	}
+}
+
+// notification asks whether anybody is there, as the health page does.
+func (d *doctor) notification(ctx context.Context) {
+	u := d.cfg.NotificationServiceURL
+	if u == nil {
+		d.warn("notification", "set NOTIFICATION_SERVICE_URL", "notifications and alerts are only written to the log")
+		return
+	}
+	probe := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, u.String(), nil)
+	if err != nil {
+		d.fail("notification", "see to NOTIFICATION_SERVICE_URL", "the address is not usable")
+		return
+	}
+	resp, err := probe.Do(req)
+	if err != nil {
+		d.warn("notification", "see that the service runs; until then alerts wait", "%s does not answer", u.Host)
+		return
+	}
+	_ = resp.Body.Close()
+	d.ok("notification", "%s answers", u.Host)
+}
+
+// plugins loads them as the service would.
+func (d *doctor) plugins(ctx context.Context) {
+	quiet := hclog.NewNullLogger()
+	h, err := newHost(d.cfg, quiet, host.NewLogNotifier(quiet))
+	if err != nil {
+		d.fail("plugins", "see to DATA_DIR", "%v", err)
+		return
+	}
+	defer func() { _ = h.Close(context.WithoutCancel(ctx)) }() // nothing ran
+	if err := h.Load(ctx); err != nil {
+		d.fail("plugins", "see to PLUGINS_CONFIG", "%v", err)
+		return
+	}
+	if err := h.Problem(); err != nil {
+		d.warn("plugins", "see to PLUGINS_CONFIG", "%v", err)
+	}
+	for _, p := range h.Plugins() {
+		if p.State == stateLoaded {
+			d.ok("plugins", "%s is %s %s (%s)", p.Type, p.Name, p.Version, p.Runtime)
+		} else {
+			d.fail("plugins", "", "%s: %s", p.Type, p.Error)
+		}
+	}
+}
+
+func onLoopback(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func major(version string) int {
+	first, _, _ := strings.Cut(version, ".")
+	n, _ := strconv.Atoi(first)
+	return n
+}
+
+// olderThan compares versions of two numbers or more by the first two.
+func olderThan(version, least string) bool {
+	a, b := strings.Split(version+".0", "."), strings.Split(least+".0", ".")
+	for i := range 2 {
+		x, _ := strconv.Atoi(a[i])
+		y, _ := strconv.Atoi(b[i])
+		if x != y {
+			return x < y
+		}
+	}
+	return false
+}

@@ -1,0 +1,92 @@
+package app_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/internal/app"
+)
+
+// about gathers what the doctor says about a thing, with the worst grade.
+func about(findings []app.Finding, thing string) (grade app.Grade, text string) {
+	rank := map[app.Grade]int{"": 0, app.GradeOK: 1, app.GradeWarn: 2, app.GradeFail: 3}
+	for _, f := range findings {
+		if f.About != thing {
+			continue
+		}
+		text += f.Text + "\n" + f.Advice + "\n"
+		if rank[f.Grade] > rank[grade] {
+			grade = f.Grade
+		}
+	}
+	return grade, text
+}
+
+func TestTheDoctorOfAFreshInstallation(t *testing.T) {
+	e := newEnv(t)
+	findings := app.Examine(t.Context(), e.config(t))
+	for thing, word := range map[string]string{"data": "made at the start", "database": "made at the start"} {
+		grade, text := about(findings, thing)
+		require.Equal(t, app.GradeOK, grade, text)
+		require.Contains(t, text, word)
+	}
+	_, err := os.Stat(filepath.Join(e["DATA_DIR"], app.DatabaseName))
+	require.ErrorIs(t, err, os.ErrNotExist, "looking makes nothing")
+}
+
+func TestTheDoctorBesideARunningService(t *testing.T) {
+	e := newEnv(t)
+	e.start(t)
+	findings := app.Examine(t.Context(), e.config(t))
+	grade, text := about(findings, "schema")
+	require.Equal(t, app.GradeOK, grade)
+	require.Contains(t, text, "migrations are applied")
+}
+
+func TestTheDoctorNamesWhatIsWrong(t *testing.T) {
+	for thing, c := range map[string]struct {
+		vars  []string
+		grade app.Grade
+		text  string
+	}{
+		"database":     {[]string{"DATABASE_URL=postgresql://u:hunter2@127.0.0.1:1/x"}, app.GradeFail, "connection refused"},
+		"redis":        {[]string{"DATABASE_URL=postgresql://127.0.0.1:1/x", "REDIS_URL=redis://u:hunter2@127.0.0.1:1"}, app.GradeWarn, "see that Redis runs"},
+		"rabbitmq":     {[]string{"DATABASE_URL=postgresql://127.0.0.1:1/x", "RABBITMQ_URL=amqp://u:hunter2@127.0.0.1:1"}, app.GradeWarn, "see that RabbitMQ runs"},
+		"notification": {[]string{"NOTIFICATION_SERVICE_URL=http://127.0.0.1:1"}, app.GradeWarn, "does not answer"},
+	} {
+		t.Run(thing, func(t *testing.T) {
+			t.Parallel()
+			grade, text := about(app.Examine(t.Context(), newEnv(t, c.vars...).config(t)), thing)
+			require.Equal(t, c.grade, grade)
+			require.Contains(t, text, c.text)
+			require.NotContains(t, text, "hunter2")
+		})
+	}
+	e := newEnv(t)
+	e.plugins(t, "plugins:\n  - {type: x, runtime: wasm, source: none.wasm}\n")
+	grade, text := about(app.Examine(t.Context(), e.config(t)), "plugins")
+	require.Equal(t, app.GradeFail, grade)
+	require.Contains(t, text, "none.wasm")
+}
+
+// The real services, when the test command has started them.
+func TestTheDoctorOfACluster(t *testing.T) {
+	database := os.Getenv("TEST_DATABASE_URL")
+	if database == "" {
+		if testing.Short() {
+			t.Skip("needs Postgres, Redis and RabbitMQ")
+		}
+		t.Fatal("TEST_DATABASE_URL is not set: run `make test`, or with -short")
+	}
+	findings := app.Examine(t.Context(), newEnv(t, "DATABASE_URL="+database,
+		"REDIS_URL="+os.Getenv("TEST_REDIS_URL"), "RABBITMQ_URL="+os.Getenv("TEST_RABBITMQ_URL")).config(t))
+	for thing, word := range map[string]string{"database": "PostgreSQL ", "redis": "Redis ", "rabbitmq": "RabbitMQ "} {
+		grade, text := about(findings, thing)
+		require.Equal(t, app.GradeOK, grade, text)
+		require.True(t, strings.HasPrefix(text, word), text)
+	}
+}

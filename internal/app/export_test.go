@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/internal/rabbitmq"
 )
 
 // OnStop adds a clean-up.
@@ -18,3 +21,32 @@ type Faults = faults
 
 // NewFaults makes Faults.
 func NewFaults(clock core.Clock) *Faults { return newFaults(clock) }
+
+// Handle carries out a command as one that came by message.
+func Handle(a *App, ctx context.Context, c rabbitmq.Command) rabbitmq.Reply {
+	return commands{a.api}.handle(ctx, c)
+}
+
+// NewTypedQueue makes a queue that hands what is not own past the broker's.
+func NewTypedQueue(broker, local core.Queue, own ...string) core.Queue {
+	types := &ownTypes{take: func([]string) {}}
+	types.set(own)
+	return typedQueue{Queue: broker, local: local, own: types}
+}
+
+// Roster is a roster that looks when it is told to.
+type Roster struct{ *roster }
+
+// NewRoster makes a Roster.
+func NewRoster(node string, nodes core.NodeStore, types core.TypeCatalogue, take func([]string)) Roster {
+	return Roster{&roster{node: node, nodes: nodes, types: types, take: take, log: hclog.NewNullLogger(), shared: true}}
+}
+
+// Look looks at this node's types and at the other nodes.
+func (r Roster) Look(ctx context.Context) {
+	r.lookAtOwn()
+	r.lookAtNodes(ctx)
+}
+
+// Leaves reports whether the node leaves a type to others.
+func (r Roster) Leaves(taskType string) bool { return r.leaves(taskType) }

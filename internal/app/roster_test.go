@@ -1,0 +1,74 @@
+package app_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/coretest"
+	"github.com/nexuscore/scheduler/internal/app"
+	"github.com/nexuscore/scheduler/internal/memory"
+)
+
+// catalogue is a node's plugins: type to state.
+type catalogue map[string]string
+
+func (catalogue) ValidateData(string, json.RawMessage) error { return nil }
+
+func (c catalogue) Plugins() (all []core.PluginStatus) {
+	for taskType, state := range c {
+		all = append(all, core.PluginStatus{Type: taskType, State: state})
+	}
+	return all
+}
+
+func TestANodeLeavesToOthersWhatOnlyTheyCanRun(t *testing.T) {
+	clock := coretest.NewClock(t)
+	nodes := memory.NewStore(clock)
+	_, err := nodes.ReportNode(t.Context(), core.Node{ID: "b", Plugins: []core.NodePlugin{
+		{Type: "both", State: "loaded"}, {Type: "theirs", State: "loaded"}, {Type: "broken", State: "failed"},
+	}})
+	require.NoError(t, err)
+	plugins := catalogue{"both": "loaded", "ours": "loaded", "theirs": "failed", "broken": "failed"}
+	var taken [][]string
+	r := app.NewRoster("a", nodes, plugins, func(types []string) { taken = append(taken, types) })
+	require.False(t, r.Leaves("theirs"), "nothing is known yet")
+	r.Look(t.Context())
+	require.Equal(t, [][]string{{"both", "ours"}}, taken)
+	for taskType, leaves := range map[string]bool{"both": false, "ours": false, "theirs": true, "broken": false, "unknown": false} {
+		require.Equal(t, leaves, r.Leaves(taskType), taskType)
+	}
+
+	plugins["theirs"] = "loaded"
+	r.Look(t.Context())
+	r.Look(t.Context())
+	require.Equal(t, [][]string{{"both", "ours"}, {"both", "ours", "theirs"}}, taken, "told once of a change")
+	require.False(t, r.Leaves("theirs"))
+
+	plugins["theirs"] = "failed"
+	clock.Advance(core.NodeAge + time.Second)
+	r.Look(t.Context())
+	require.False(t, r.Leaves("theirs"), "the other node is gone: somebody must say so")
+}
+
+func TestWhatNobodyRunsGoesPastTheBroker(t *testing.T) {
+	broker, local := memory.NewQueue(10), memory.NewQueue(10)
+	q := app.NewTypedQueue(broker, local, "ours")
+	item := func(id, taskType string) core.QueueItem { return core.QueueItem{ExecutionID: id, Type: taskType} }
+	require.NoError(t, q.Publish(t.Context(), []core.QueueItem{item("1", "ours"), item("2", "nobody's"), item("3", "ours")}))
+	for _, c := range []struct {
+		queue core.Queue
+		want  []string
+	}{{broker, []string{"1", "3"}}, {local, []string{"2"}}} {
+		d, err := c.queue.Receive(t.Context(), 10)
+		require.NoError(t, err)
+		var got []string
+		for _, i := range d.Items {
+			got = append(got, i.ExecutionID)
+		}
+		require.ElementsMatch(t, c.want, got)
+	}
+}

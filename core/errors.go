@@ -41,6 +41,7 @@ const (
 	CodePluginCPULimit    Code = "PLUGIN_CPU_LIMIT"    // computed longer than its limit
 	CodePluginOutputLimit Code = "PLUGIN_OUTPUT_LIMIT" // answered with more bytes than its limit
 	CodePluginCallLimit   Code = "PLUGIN_CALL_LIMIT"   // made more host calls than its limit
+	CodePluginStateLimit  Code = "PLUGIN_STATE_LIMIT"  // wanted to keep more state than its limit
 	CodePluginDenied      Code = "PLUGIN_DENIED"       // used a capability that was not granted
 	CodePluginTrap        Code = "PLUGIN_TRAP"         // panicked or executed an illegal instruction
 	CodePluginCrashed     Code = "PLUGIN_CRASHED"      // its process ended
@@ -61,7 +62,7 @@ func RequestCodes() []Code {
 func ExecutionCodes() []Code {
 	return []Code{
 		CodeExecutionFailed, CodeTimeout, CodeCancelled, CodeDependencyFailed, CodePluginMemoryLimit,
-		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginDenied, CodePluginTrap,
+		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginStateLimit, CodePluginDenied, CodePluginTrap,
 		CodePluginCrashed, CodePluginUnavailable, CodeLeaseLost,
 	}
 }

@@ -50,6 +50,7 @@ type Outcome struct {
 	Logs        []LogLine
 	LogsDropped int    // lines beyond the limit
 	Plugin      string // name@version that ran
+	Effects     Effects
 }
 
 // LogLine is one line a plugin logged.

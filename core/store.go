@@ -26,6 +26,7 @@ type Store interface {
 	RequestStore
 	OutboxStore
 	NodeStore
+	StateStore
 	MaintenanceStore
 }
 
@@ -299,6 +300,8 @@ type Completion struct {
 	Lease
 	Log    AttemptLog
 	Settle func(now time.Time, e *Execution)
+	// Effects are applied when Settle makes it a success.
+	Effects Effects
 }
 
 // Finished is what became of a completion.
@@ -309,8 +312,8 @@ type Finished struct {
 
 // MaintenanceStore keeps the store small and tells whether it is well.
 type MaintenanceStore interface {
-	// Prune removes up to limit finished executions, idempotency keys and
-	// undelivered messages that are beyond the retention, and returns how many. It may look at a part of the
+	// Prune removes up to limit finished executions, idempotency keys, state of
+	// plugins that has expired and undelivered messages that are beyond the retention, and returns how many. It may look at a part of the
 	// tasks at a time; the next call goes on with the others.
 	Prune(ctx context.Context, keep Retention, limit int) (int, error)
 	// Stats counts what the health page and the metrics show.

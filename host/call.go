@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -25,6 +27,10 @@ type call struct {
 	grants   Grants
 	config   json.RawMessage
 	notifier Notifier
+	state    core.StateStore
+	drafter  Drafter
+	limits   Limits
+	now      func() time.Time
 	logger   hclog.Logger
 	logs     *logbook
 
@@ -35,6 +41,7 @@ type call struct {
 	over     bool
 	sequence int           // effects asked for so far
 	denied   *core.Failure // the first refusal
+	effects  effects
 }
 
 // Call implements Caller.
@@ -49,6 +56,9 @@ func (c *call) Call(ctx context.Context, op string, in []byte) ([]byte, error) {
 		}
 	}
 	value, err := c.perform(ctx, op, in)
+	if f, ok := errors.AsType[*core.Failure](err); ok {
+		return nil, f // a limit: the run ends
+	}
 	reply := wire.Reply{Value: value}
 	if err != nil {
 		reply = wire.Reply{Error: c.shown(op, err)}
@@ -61,6 +71,9 @@ func (c *call) perform(ctx context.Context, op string, in []byte) (json.RawMessa
 	if capability, ok := capabilityOf(op); ok && !c.grants.allows(capability) {
 		return nil, c.deny(op, capability)
 	}
+	if c.state == nil && strings.HasPrefix(op, capabilityKV+".") || c.drafter == nil && op == wire.OpEnqueue {
+		return nil, refusal("this host does not offer the operation %q", op)
+	}
 	switch op {
 	case wire.OpLog:
 		return nil, c.log(in)
@@ -68,8 +81,26 @@ func (c *call) perform(ctx context.Context, op string, in []byte) (json.RawMessa
 		return c.config, nil
 	case wire.OpNotify:
 		return c.notify(ctx, in)
+	case wire.OpStateGet:
+		return c.kvGet(ctx, in)
+	case wire.OpStateSet, wire.OpStateDelete:
+		return c.kvSet(ctx, in, op == wire.OpStateDelete)
+	case wire.OpStateList:
+		return c.kvList(ctx, in)
+	case wire.OpPublish:
+		return c.publish(in)
+	case wire.OpEnqueue:
+		return c.enqueue(ctx, in)
+	case wire.OpClock:
+		return json.Marshal(wire.Clock{Now: c.now().UTC()})
+	case wire.OpDeadline:
+		return c.deadline(ctx)
+	case wire.OpRandom:
+		return random(in)
+	case wire.OpSleep:
+		return nil, sleep(ctx, in)
 	}
-	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %.64q; this host has log, config and notify", op)}
+	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %.64q", op)}
 }
 
 func (c *call) log(in []byte) error {

@@ -3,8 +3,6 @@ package host
 import (
 	"slices"
 	"strings"
-
-	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
 // The capabilities an operator can grant.
@@ -70,4 +68,6 @@ func capabilityOf(op string) (string, bool) {
 }
 
 // offered lists the capabilities that this version has operations for.
-func offered() []string { return []string{wire.OpNotify} }
+func offered() []string {
+	return []string{capabilityNotify, capabilityKV, capabilityPublish, capabilityEnqueue}
+}

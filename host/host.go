@@ -26,6 +26,14 @@ type Config struct {
 	// Notifier delivers what plugins notify. Defaults to a LogNotifier.
 	Notifier Notifier
 
+	// State keeps what plugins remember (the operations kv). Without one the
+	// grant kv cannot be given.
+	State core.StateStore
+
+	// Drafter makes the tasks that plugins enqueue. Without one the grant enqueue
+	// cannot be given.
+	Drafter Drafter
+
 	// Environ looks up the variables that plugins.yaml refers to. Defaults to
 	// os.LookupEnv.
 	Environ func(string) (string, bool)

@@ -94,7 +94,7 @@ func (h *Host) attempt(ctx context.Context, s *slot, in core.Invocation) (core.O
 	if err != nil {
 		return out, err
 	}
-	out.Result = result
+	out.Result, out.Effects = result, c.effects.Effects
 	return out, nil
 }
 
@@ -104,6 +104,7 @@ func (h *Host) newCall(s *slot, in core.Invocation) *call {
 	c := &call{
 		in: in, grants: s.entry.grants, config: s.entry.config, notifier: h.cfg.Notifier, logger: logger,
 		logs: newLogbook(s.entry.limits.Logs, logger), limit: s.entry.limits.HostCalls,
+		state: h.cfg.State, drafter: h.cfg.Drafter, limits: s.entry.limits, now: core.SystemClock{}.Now,
 	}
 	c.budget.Store(int64(c.limit))
 	return c

@@ -12,6 +12,7 @@ type Limits struct {
 	Output      Size          // response of one run; PLUGIN_OUTPUT_LIMIT
 	Logs        Size          // log lines of one run, with 32 bytes a line added
 	HostCalls   int           // operations of one run, log not counted; PLUGIN_CALL_LIMIT
+	KV          Size          // keys and values that the plugin keeps; PLUGIN_STATE_LIMIT
 	Concurrency int           // runs at the same time
 	Rate        Rate          // runs that start in a period; further ones wait
 }
@@ -24,6 +25,7 @@ const (
 	DefaultLogs        = 64 * KiB
 	DefaultHostCalls   = 1000
 	DefaultConcurrency = 8
+	DefaultKV          = 1 * MiB
 )
 
 // Bounds of what plugins.yaml may set.
@@ -33,13 +35,14 @@ const (
 	maxLogs        = 16 * MiB
 	maxHostCalls   = 1_000_000
 	maxConcurrency = 1000
+	maxKV          = 256 * MiB
 	maxTimeout     = 24 * time.Hour
 )
 
 func defaultLimits(timeout time.Duration) Limits {
 	return Limits{
 		Memory: DefaultMemory, Timeout: timeout, Output: DefaultOutput, Logs: DefaultLogs,
-		HostCalls: DefaultHostCalls, Concurrency: DefaultConcurrency,
+		HostCalls: DefaultHostCalls, Concurrency: DefaultConcurrency, KV: DefaultKV,
 	}
 }
 
@@ -47,7 +50,7 @@ func defaultLimits(timeout time.Duration) Limits {
 func (l Limits) status() map[string]any {
 	status := map[string]any{
 		"memory": l.Memory.String(), "timeout": l.Timeout.String(), "output": l.Output.String(),
-		"logs": l.Logs.String(), "hostCalls": l.HostCalls, "concurrency": l.Concurrency,
+		"logs": l.Logs.String(), "hostCalls": l.HostCalls, "concurrency": l.Concurrency, "kv": l.KV.String(),
 	}
 	if l.CPU > 0 {
 		status["cpu"] = l.CPU.String()

@@ -48,7 +48,7 @@ func TestAnEmptyFileIsAMistake(t *testing.T) {
 func TestLoadListsWhatItLoaded(t *testing.T) {
 	h := newHouse(t)
 	h.runtime.program("good").manifest.DataSchema = json.RawMessage(`{"type":"object"}`)
-	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3, rate: 30/m}`, `grants: {notify: true, http: ["https://example.com/**"]}`)
+	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3, rate: 30/m, kv: 5KiB}`, `grants: {notify: true, http: ["https://example.com/**"]}`)
 	h.load(t)
 
 	p := h.status(t, "x")
@@ -60,10 +60,10 @@ func TestLoadListsWhatItLoaded(t *testing.T) {
 	require.JSONEq(t, `{"type":"object"}`, string(p.DataSchema))
 	require.Equal(t, map[string]any{"notify": true, "http": []string{"https://example.com/**"}}, p.Grants)
 	require.Equal(t, map[string]any{
-		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3, "rate": "30/1m0s",
+		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3, "rate": "30/1m0s", "kv": "5KiB",
 	}, p.Limits)
 	require.Equal(t, host.Limits{
-		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3, Rate: host.Rate{Limit: 30, Per: time.Minute},
+		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3, Rate: host.Rate{Limit: 30, Per: time.Minute}, KV: 5 * host.KiB,
 	}, h.runtime.limits())
 	require.Equal(t, &core.RateLimit{Limit: 30, PerMs: 60_000}, h.Rate("x"))
 	require.Nil(t, h.Rate("y"))
@@ -75,7 +75,7 @@ func TestDefaultLimits(t *testing.T) {
 	h.list(t)
 	h.load(t)
 	require.Equal(t, host.Limits{
-		Memory: 64 * host.MiB, Timeout: 5 * time.Minute, Output: host.MiB, Logs: 64 * host.KiB, HostCalls: 1000, Concurrency: 8,
+		Memory: 64 * host.MiB, Timeout: 5 * time.Minute, Output: host.MiB, Logs: 64 * host.KiB, HostCalls: 1000, Concurrency: 8, KV: host.MiB,
 	}, h.runtime.limits())
 }
 

@@ -22,7 +22,7 @@ func TestManifestIsChecked(t *testing.T) {
 		"version":        {func(m *wire.Manifest) { m.Version = "v1" }, nil, "semantic version"},
 		"not granted":    {func(m *wire.Manifest) { m.Capabilities = []string{"notify"} }, nil, "asks for notify, which is not granted; add it"},
 		"granted false":  {func(m *wire.Manifest) { m.Capabilities = []string{"notify"} }, []string{"grants: {notify: false}"}, "not granted"},
-		"not offered":    {func(m *wire.Manifest) { m.Capabilities = []string{"kv"} }, []string{"grants: {kv: true}"}, "does not offer"},
+		"not offered":    {func(m *wire.Manifest) { m.Capabilities = []string{"teleport"} }, nil, "does not offer"},
 		"schema no JSON": {func(m *wire.Manifest) { m.DataSchema = json.RawMessage(`7`) }, nil, "data schema"},
 		"schema invalid": {func(m *wire.Manifest) { m.DataSchema = json.RawMessage(`{"type":"objekt"}`) }, nil, "data schema"},
 		"schema from the net": {func(m *wire.Manifest) {

@@ -32,6 +32,7 @@ type rawLimits struct {
 	HostCalls   *int   `yaml:"hostCalls"`
 	Concurrency *int   `yaml:"concurrency"`
 	Rate        string `yaml:"rate"`
+	KV          string `yaml:"kv"`
 }
 
 var digestSyntax = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -81,6 +82,7 @@ func (l rawLimits) apply(at locator, e *entry) error {
 		{"memory", l.Memory, maxMemory, &e.limits.Memory},
 		{"output", l.Output, maxOutput, &e.limits.Output},
 		{"logs", l.Logs, maxLogs, &e.limits.Logs},
+		{"kv", l.KV, maxKV, &e.limits.KV},
 	}
 	for _, s := range sizes {
 		if s.text == "" {

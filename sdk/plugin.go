@@ -49,7 +49,10 @@ type Capability string
 
 // The capabilities. Logging and reading the own config need none.
 const (
-	CapabilityNotify Capability = "notify" // Context.Notify
+	CapabilityNotify  Capability = "notify"  // Context.Notify
+	CapabilityState   Capability = "kv"      // Context.Get, Set, Delete, Keys
+	CapabilityPublish Capability = "publish" // Context.Publish
+	CapabilityEnqueue Capability = "enqueue" // Context.Enqueue
 )
 
 // registered is the program's one plugin. It is the only mutable package

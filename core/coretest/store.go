@@ -37,6 +37,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Late", s.late)
 	t.Run("Leases", s.leases)
 	t.Run("Nodes", s.nodes)
+	t.Run("Effects", s.effects)
 	t.Run("Maintenance", s.maintenance)
 	t.Run("Context", s.contexts)
 }

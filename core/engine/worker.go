@@ -276,6 +276,7 @@ func completion(e core.Execution, out core.Outcome, err, cause error) core.Compl
 	switch {
 	case err == nil:
 		c.Settle = func(now time.Time, e *core.Execution) { e.Succeed(out, now) }
+		c.Effects = out.Effects
 	case errors.Is(cause, errShutdown), errors.Is(cause, errLeaseGone):
 		c.Settle = func(now time.Time, e *core.Execution) { e.HandBack(now) }
 	default:

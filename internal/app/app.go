@@ -86,7 +86,8 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	if err != nil {
 		return nil, err
 	}
-	if a.host, err = newHost(cfg, log, notifier); err != nil {
+	drafts := &drafts{}
+	if a.host, err = newHost(cfg, log, notifier, a.store, drafts); err != nil {
 		return nil, err
 	}
 	a.onStop("plugins", a.host.Close)
@@ -108,6 +109,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		Store: a.store, Types: a.host, Signals: a.signals, Clock: clock, Timetable: timetable, Load: a.engine, Rates: a.engine, Observer: a.metrics,
 		Defaults: core.Defaults{Timeout: cfg.DefaultTimeout, RetryAttempts: cfg.RetryAttempts, RetryDelay: cfg.RetryDelay},
 	})
+	drafts.set(scheduler)
 	a.metrics.Watch(a.store, a.engine)
 	a.api = api.New(api.Config{
 		Scheduler: scheduler, Health: a, Reload: a.host, Metrics: a.metrics.Handler(), Logger: log.Named("api"), Clock: clock, Host: cfg.Host,
@@ -140,13 +142,13 @@ func newNotifier(cfg config.Config, log hclog.Logger) (host.Notifier, error) {
 }
 
 // newHost makes the plugin host with its runtimes.
-func newHost(cfg config.Config, log hclog.Logger, notifier host.Notifier) (*host.Host, error) {
+func newHost(cfg config.Config, log hclog.Logger, notifier host.Notifier, state core.StateStore, drafter host.Drafter) (*host.Host, error) {
 	runtime, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
 	if err != nil {
 		return nil, err
 	}
 	return host.New(host.Config{
-		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
+		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, State: state, Drafter: drafter, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
 		Runtimes: map[string]host.Runtime{"wasm": runtime},
 	}), nil
 }

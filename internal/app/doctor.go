@@ -264,7 +264,7 @@ func (d *doctor) notification(ctx context.Context) {
 // plugins loads them as the service would.
 func (d *doctor) plugins(ctx context.Context) {
 	quiet := hclog.NewNullLogger()
-	h, err := newHost(d.cfg, quiet, host.NewLogNotifier(quiet))
+	h, err := newHost(d.cfg, quiet, host.NewLogNotifier(quiet), nil, nil)
 	if err != nil {
 		d.fail("plugins", "see to DATA_DIR", "%v", err)
 		return

@@ -27,6 +27,7 @@ func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int,
 	if keep.IdempotencyKeys > 0 {
 		n += s.requests.prune(now.Add(-keep.IdempotencyKeys), limit-n)
 	}
+	n += s.state.prune(now, limit-n)
 	if keep.Outbox > 0 {
 		n += s.outbox.prune(now.Add(-keep.Outbox), limit-n)
 	}

@@ -28,6 +28,7 @@ type Store struct {
 	requests   *requestTable
 	outbox     outbox
 	nodes      map[string]core.Node
+	state      stateTable
 }
 
 // NewStore returns an empty store whose clock decides what is due.
@@ -43,6 +44,7 @@ func NewStore(clock core.Clock) *Store {
 		executions: newLedger(),
 		requests:   newRequestTable(),
 		nodes:      map[string]core.Node{},
+		state:      stateTable{},
 	}
 }
 

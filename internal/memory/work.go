@@ -109,6 +109,9 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 		}
 		e := s.settle(row, now, c.Settle)
 		finished[i] = core.Finished{Applied: true, Execution: e}
+		if e.Status == core.StatusSucceeded {
+			s.perform(c.Effects, now)
+		}
 		s.executions.log(c.ExecutionID, c.Log)
 		s.follow(e, now)
 	}

@@ -41,6 +41,13 @@ func (s *Store) Prune(ctx context.Context, keep core.Retention, limit int) (int,
 			}
 			pruned += n
 		}
+		if pruned < limit {
+			n, err := c.pruneState(ctx, limit-pruned)
+			if err != nil {
+				return err
+			}
+			pruned += n
+		}
 		if keep.Outbox > 0 && pruned < limit {
 			n, err := c.pruneOutbox(ctx, c.now.Add(-keep.Outbox), limit-pruned)
 			if err != nil {

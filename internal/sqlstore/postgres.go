@@ -149,6 +149,7 @@ func postgresDialect(ctx context.Context, db *sqlx.DB, clock core.Clock) (dialec
 		skipLocked:   ` FOR NO KEY UPDATE SKIP LOCKED`,
 
 		nameHas:    nameHas,
+		bytes:      func(text string) string { return `octet_length(` + text + `)` },
 		inCalendar: `timing @> jsonb_build_object('calendars', jsonb_build_array(?::text))`,
 		expand:     expandAny,
 		table:      unnestTable,

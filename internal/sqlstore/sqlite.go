@@ -183,6 +183,7 @@ func sqliteDialect(clock core.Clock) dialect {
 		// Without statistics SQLite takes the order of ids for the better way.
 		byCreation: ` INDEXED BY task_history_created_idx`,
 		nameHas:    `instr(fold(name), ?) > 0`,
+		bytes:      func(text string) string { return `LENGTH(CAST(` + text + ` AS BLOB))` },
 		inCalendar: `EXISTS (SELECT 1 FROM json_each(timing, '$.calendars') WHERE value = ?)`,
 		expand:     expandIn,
 		table:      valuesTable,

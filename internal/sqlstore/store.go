@@ -58,6 +58,7 @@ type dialect struct {
 	byCreation string                                                                      // suffix of task_history in FROM: walk it by created_at
 	nameHas    string                                                                      // condition: tasks.name contains ?, which is in lower case
 	inCalendar string                                                                      // condition on a row with timing: it names the calendar ?
+	bytes      func(text string) string                                                    // expression: the length of a text in bytes
 	expand     func(query string, args []any) (string, []any, error)                       // makes each IN (?) ready for its slice
 	table      func(columns []string, args []any) (string, []any)                          // see conn.table
 	tokens     func(ctx context.Context, c conn, n int) ([]int64, error)                   // new fencing tokens, the greatest last

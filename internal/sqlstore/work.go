@@ -79,6 +79,7 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 		finished = make([]core.Finished, len(done))
 		var settled []core.Execution
 		var logged []core.Completion
+		var effects []core.Effects
 		for i, d := range done {
 			e, ok := running[d.ExecutionID]
 			if !ok || e.Token != d.Token {
@@ -88,11 +89,17 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 			d.Settle(c.now, &e)
 			finished[i] = core.Finished{Applied: true, Execution: e}
 			settled, logged = append(settled, e), append(logged, d)
+			if e.Status == core.StatusSucceeded && !d.Effects.Empty() {
+				effects = append(effects, d.Effects)
+			}
 		}
 		if err := c.save(ctx, settled); err != nil {
 			return err
 		}
 		if err := c.follow(ctx, settled); err != nil {
+			return err
+		}
+		if err := c.apply(ctx, effects); err != nil {
 			return err
 		}
 		return c.insertLogs(ctx, logged)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/nexuscore/scheduler/sdk"
@@ -21,6 +20,10 @@ type fakeHost struct {
 	mu   sync.Mutex
 	logs []wire.LogLine
 	sent []sdk.Notification
+
+	state  map[string]json.RawMessage
+	events []wire.Event
+	jobs   []wire.Enqueue
 }
 
 // Call implements sdk.Caller.
@@ -39,6 +42,9 @@ func (h *fakeHost) Call(op string, in []byte) ([]byte, error) {
 }
 
 func (h *fakeHost) perform(op string, in []byte) (any, error) {
+	if err := h.denied(op); err != nil {
+		return nil, err
+	}
 	switch op {
 	case wire.OpLog:
 		var line wire.LogLine
@@ -51,14 +57,17 @@ func (h *fakeHost) perform(op string, in []byte) (any, error) {
 		return h.config, nil
 	case wire.OpNotify:
 		return h.notify(in)
+	case wire.OpStateGet, wire.OpStateSet, wire.OpStateDelete, wire.OpStateList:
+		return h.stateful(op, in)
+	case wire.OpPublish:
+		return h.publish(in)
+	case wire.OpEnqueue:
+		return h.enqueue(in)
 	}
 	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %q", op)}
 }
 
 func (h *fakeHost) notify(in []byte) (any, error) {
-	if !slices.Contains(h.plugin.Capabilities, sdk.CapabilityNotify) {
-		return nil, &wire.Error{Kind: wire.Denied, Message: `operation "notify" is not granted; add sdk.CapabilityNotify to the plugin's Capabilities`}
-	}
 	var n sdk.Notification
 	if _, err := wire.Decode(in, &n); err != nil {
 		return nil, err

@@ -14,6 +14,11 @@ type Result struct {
 	Failure       *wire.Error        // how the attempt failed, nil when it succeeded
 	Logs          []wire.LogLine     // in order
 	Notifications []sdk.Notification // in order, those that failed included
+
+	// What happens with a success, and not at all when the handler failed.
+	State  map[string]json.RawMessage // what is kept afterwards, by key
+	Events []wire.Event               // published, in order
+	Jobs   []wire.Enqueue             // enqueued, in order
 }
 
 // RequireOK ends the test when the handler failed.

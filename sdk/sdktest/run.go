@@ -33,6 +33,9 @@ type Case struct {
 	// or sdk.RetryAfter.
 	NotifyError error
 
+	// State is what earlier runs have kept: values that JSON can carry, by key.
+	State map[string]any
+
 	// Via is the routes that the receipt of a notification names. Defaults to
 	// those that were asked for.
 	Via []string
@@ -50,12 +53,17 @@ func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 		t.Fatalf("sdktest: %v", err)
 	}
 	host := &fakeHost{plugin: p, config: render(t, c.Config), notifyError: c.NotifyError, via: c.Via}
+	host.state = stateOf(c.State, func(v any) json.RawMessage { return render(t, v) })
 	var response wire.Response
 	value, err := wire.Decode(sdk.Serve(&p, request, host), &response)
 	if err != nil {
 		t.Fatalf("sdktest: read response: %v", err)
 	}
-	return Result{Value: value, Failure: response.Error, Logs: host.logs, Notifications: host.sent}
+	result := Result{Value: value, Failure: response.Error, Logs: host.logs, Notifications: host.sent}
+	if response.Error == nil {
+		result.State, result.Events, result.Jobs = host.state, host.events, host.jobs
+	}
+	return result
 }
 
 // complete fills what a test does not care about.

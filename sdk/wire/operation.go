@@ -7,6 +7,18 @@ const (
 	OpLog    = "log"    // LogLine, no answer. Needs no grant
 	OpConfig = "config" // no arguments, answers the plugin's config object. Needs no grant
 	OpNotify = "notify" // Notification, answers a Receipt. Needs the grant notify
+
+	OpStateGet    = "kv.get"    // StateKey, answers a StateValue. Needs the grant kv, as the next three
+	OpStateSet    = "kv.set"    // StateSet, no answer
+	OpStateDelete = "kv.delete" // StateKey, no answer
+	OpStateList   = "kv.list"   // StateList, answers a StatePage
+	OpPublish     = "publish"   // Event, answers an EventReceipt. Needs the grant publish
+	OpEnqueue     = "enqueue"   // Enqueue, answers an EnqueueReceipt. Needs the grant enqueue
+
+	OpClock    = "clock"    // no arguments, answers a Clock. Needs no grant, as the next three
+	OpDeadline = "deadline" // no arguments, answers a Deadline
+	OpRandom   = "random"   // RandomArgs, answers Random
+	OpSleep    = "sleep"    // SleepArgs, no answer; ends early, with an error, when the run does
 )
 
 // LogLine is the argument of OpLog.

@@ -1,0 +1,218 @@
+package host_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/coretest"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/internal/memory"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// desk is what a program does with its host, operation by operation.
+type desk struct {
+	ctx    context.Context
+	caller host.Caller
+}
+
+// ask makes an operation and reads the answer into v, which may be nil.
+func (d desk) ask(op string, args, v any) error {
+	in, err := wire.Encode(args, nil)
+	if err != nil {
+		return err
+	}
+	out, err := d.caller.Call(d.ctx, op, in)
+	if err != nil {
+		return err
+	}
+	var reply wire.Reply
+	if _, err := wire.Decode(out, &reply); err != nil {
+		return err
+	}
+	if reply.Error != nil {
+		return reply.Error
+	}
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(reply.Value, v)
+}
+
+// work is a program that does what a test says.
+func work(do func(d desk) error) handler {
+	return func(ctx context.Context, _ []byte, caller host.Caller) ([]byte, error) {
+		var response wire.Response
+		if err := do(desk{ctx, caller}); err != nil {
+			told, ok := errors.AsType[*wire.Error](err)
+			if !ok {
+				return nil, err
+			}
+			response.Error = told
+		}
+		return wire.Encode(response, nil)
+	}
+}
+
+// drafter makes tasks of the types x and y.
+type drafter struct{}
+
+func (drafter) NewSpec() core.TaskSpec { return coretest.Task().TaskSpec }
+
+func (drafter) Draft(_ context.Context, spec core.TaskSpec) (core.Task, error) {
+	if string(spec.Data) == `{"wrong":true}` {
+		return core.Task{}, core.Invalid(core.CodeValidationFailed, []core.FieldProblem{{Field: "/data/wrong", Problem: "is not allowed"}})
+	}
+	return core.NewTask(spec, coretest.Epoch()), nil
+}
+
+// stateful is a house with state, whose program does what a test says.
+func stateful(t *testing.T, store core.StateStore, do func(d desk) error, lines ...string) *house {
+	t.Helper()
+	h := newHouse(t)
+	h.runtime.program("good").handle = work(do)
+	h.list(t, lines...)
+	h.Host = host.New(host.Config{
+		Path: filepath.Join(h.dir, "plugins.yaml"), Runtimes: map[string]host.Runtime{"fake": h.runtime}, State: store, Drafter: drafter{},
+	})
+	h.load(t)
+	require.Equal(t, "loaded", h.status(t, "x").State, h.status(t, "x").Error)
+	return h
+}
+
+const allGrants = `grants: {kv: true, publish: ["stream.*"], enqueue: [x, "y-*"]}`
+
+func TestARunSeesItsOwnWritesAndTheyHappenWithItsSuccess(t *testing.T) {
+	store := memory.NewStore(core.SystemClock{})
+	h := stateful(t, store, func(d desk) error {
+		for _, w := range []wire.StateSet{{Key: "a", Value: json.RawMessage(`1`)}, {Key: "a", Value: json.RawMessage(`{"n":2}`), TTLMS: 1000}, {Key: "b", Value: json.RawMessage(`3`)}} {
+			if err := d.ask(wire.OpStateSet, w, nil); err != nil {
+				return err
+			}
+		}
+		var v wire.StateValue
+		require.NoError(t, d.ask(wire.OpStateGet, wire.StateKey{Key: "a"}, &v))
+		require.JSONEq(t, `{"n":2}`, string(v.Value))
+		require.NoError(t, d.ask(wire.OpStateDelete, wire.StateKey{Key: "b"}, nil))
+		v = wire.StateValue{}
+		require.NoError(t, d.ask(wire.OpStateGet, wire.StateKey{Key: "b"}, &v))
+		require.False(t, v.Found)
+		var page wire.StatePage
+		require.NoError(t, d.ask(wire.OpStateList, wire.StateList{}, &page))
+		require.Equal(t, []wire.StateEntry{{Key: "a", Value: json.RawMessage(`{"n":2}`)}}, page.Entries)
+		var receipt wire.EventReceipt
+		require.NoError(t, d.ask(wire.OpPublish, wire.Event{Type: "stream.started", Data: json.RawMessage(`{"a":1}`)}, &receipt))
+		require.Equal(t, "e:1", receipt.ID)
+		return d.ask(wire.OpEnqueue, wire.Enqueue{Type: "y-1", Data: json.RawMessage(`{}`)}, &wire.EnqueueReceipt{})
+	}, allGrants)
+	out, err := h.invoke(t, "x")
+	require.NoError(t, err)
+	require.Len(t, out.Effects.State, 4)
+	require.NotNil(t, out.Effects.State[1].ExpiresAt)
+	require.Equal(t, []string{"e:1", "stream.started"}, []string{out.Effects.Messages[0].ID, out.Effects.Messages[0].Type})
+	require.Len(t, out.Effects.Tasks, 1)
+	require.NotNil(t, out.Effects.Tasks[0].RunAt)
+	entries, err := store.PluginState(t.Context(), "x", "", "", 10)
+	require.NoError(t, err)
+	require.Empty(t, entries, "nothing is stored before the success is")
+}
+
+func TestAFailedRunHasNoEffects(t *testing.T) {
+	h := stateful(t, memory.NewStore(core.SystemClock{}), func(d desk) error {
+		require.NoError(t, d.ask(wire.OpStateSet, wire.StateSet{Key: "a", Value: json.RawMessage(`1`)}, nil))
+		return &wire.Error{Kind: wire.Permanent, Message: "no"}
+	}, allGrants)
+	out, err := h.invoke(t, "x")
+	require.Error(t, err)
+	require.True(t, out.Effects.Empty())
+}
+
+func TestWhatStateAndEventsMayBe(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	tests := map[string]struct {
+		op   string
+		args any
+		want string
+	}{
+		"no key":           {wire.OpStateGet, wire.StateKey{}, "no key"},
+		"long key":         {wire.OpStateSet, wire.StateSet{Key: long, Value: json.RawMessage(`1`)}, "no key"},
+		"key with NUL":     {wire.OpStateSet, wire.StateSet{Key: "a\x00", Value: json.RawMessage(`1`)}, "no key"},
+		"large value":      {wire.OpStateSet, wire.StateSet{Key: "a", Value: json.RawMessage(`"` + strings.Repeat("x", 64<<10) + `"`)}, "at most 65536"},
+		"negative ttl":     {wire.OpStateSet, wire.StateSet{Key: "a", Value: json.RawMessage(`1`), TTLMS: -1}, "ttlMs"},
+		"endless ttl":      {wire.OpStateSet, wire.StateSet{Key: "a", Value: json.RawMessage(`1`), TTLMS: 1 << 62}, "ttlMs"},
+		"no type":          {wire.OpPublish, wire.Event{}, "no type of an event"},
+		"upper case":       {wire.OpPublish, wire.Event{Type: "stream.Started"}, "no type of an event"},
+		"our own":          {wire.OpPublish, wire.Event{Type: "execution.failed"}, "no type of an event"},
+		"large data":       {wire.OpPublish, wire.Event{Type: "stream.x", Data: json.RawMessage(`"` + strings.Repeat("x", 64<<10) + `"`)}, "at most 65536"},
+		"data that is bad": {wire.OpEnqueue, wire.Enqueue{Type: "x", Data: json.RawMessage(`{"wrong":true}`)}, "/data/wrong"},
+		"too much random":  {wire.OpRandom, wire.RandomArgs{Bytes: 1 << 20}, "bytes is not between"},
+		"negative sleep":   {wire.OpSleep, wire.SleepArgs{MS: -1}, "ms is not between"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := stateful(t, memory.NewStore(core.SystemClock{}), func(d desk) error { return d.ask(test.op, test.args, nil) }, allGrants)
+			_, err := h.invoke(t, "x")
+			f := core.FailureOf(err)
+			require.Equal(t, core.ClassPermanent, f.Class)
+			require.Contains(t, f.Message, test.want)
+		})
+	}
+}
+
+func TestGrantsName(t *testing.T) {
+	for name, ask := range map[string]func(d desk) error{
+		"another event": func(d desk) error { return d.ask(wire.OpPublish, wire.Event{Type: "chat.said"}, nil) },
+		"deeper event":  func(d desk) error { return d.ask(wire.OpPublish, wire.Event{Type: "other.stream.x"}, nil) },
+		"another type":  func(d desk) error { return d.ask(wire.OpEnqueue, wire.Enqueue{Type: "z"}, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := stateful(t, memory.NewStore(core.SystemClock{}), ask, allGrants)
+			_, err := h.invoke(t, "x")
+			require.Equal(t, core.CodePluginDenied, failureCode(err))
+		})
+	}
+}
+
+func TestTheStateHasALimit(t *testing.T) {
+	store := memory.NewStore(core.SystemClock{})
+	h := stateful(t, store, func(d desk) error {
+		value, err := json.Marshal(strings.Repeat("x", 400))
+		require.NoError(t, err)
+		for _, key := range []string{"a", "b", "c"} {
+			if err := d.ask(wire.OpStateSet, wire.StateSet{Key: key, Value: value}, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, allGrants, "limits: {kv: 1KiB}")
+	_, err := h.invoke(t, "x")
+	require.Equal(t, core.CodePluginStateLimit, failureCode(err))
+	require.Contains(t, err.Error(), "limit kv")
+}
+
+func TestTheClockTheDeadlineAndSleep(t *testing.T) {
+	h := stateful(t, memory.NewStore(core.SystemClock{}), func(d desk) error {
+		var now wire.Clock
+		require.NoError(t, d.ask(wire.OpClock, struct{}{}, &now))
+		require.False(t, now.Now.IsZero())
+		var end wire.Deadline
+		require.NoError(t, d.ask(wire.OpDeadline, struct{}{}, &end))
+		require.Positive(t, end.LeftMS)
+		require.LessOrEqual(t, end.LeftMS, int64(500))
+		var random wire.Random
+		require.NoError(t, d.ask(wire.OpRandom, wire.RandomArgs{Bytes: 32}, &random))
+		require.Len(t, random.Bytes, 32)
+		require.NoError(t, d.ask(wire.OpSleep, wire.SleepArgs{MS: 1}, nil))
+		return d.ask(wire.OpSleep, wire.SleepArgs{MS: time.Hour.Milliseconds()}, nil)
+	}, "limits: {timeout: 500ms}")
+	_, err := h.invoke(t, "x")
+	require.Error(t, err)
+}

@@ -10,6 +10,9 @@ const (
 	maxReason    = 2 << 10  // bytes that are shown
 )
 
+// crashMarks begin what Go's runtime says about a crash, before the stacks.
+var crashMarks = []string{"panic: ", "fatal error: ", "SIGSEGV: ", "SIGBUS: ", "SIGILL: ", "SIGFPE: ", "SIGABRT: "}
+
 // CrashText keeps the end of what a program wrote to its standard error, where
 // a crashing runtime says why. The zero value is ready. It is not safe for
 // concurrent use.
@@ -32,9 +35,10 @@ func (c *CrashText) Add(p []byte) {
 // Reason finds why the program crashed: a Go panic without its stack, or the
 // last line. It is empty when nothing was written.
 func (c *CrashText) Reason() string {
-	for _, mark := range []string{"panic: ", "fatal error: "} {
+	for _, mark := range crashMarks {
 		if at := bytes.LastIndex(c.tail, []byte(mark)); at >= 0 {
 			reason, _, _ := bytes.Cut(c.tail[at:], []byte("\n\ngoroutine "))
+			reason, _, _ = bytes.Cut(reason, []byte("\n\nruntime stack:"))
 			return shortened(string(bytes.TrimSpace(reason)))
 		}
 	}

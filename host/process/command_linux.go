@@ -37,6 +37,7 @@ type command struct {
 	mu     sync.Mutex
 	killed bool // no start any more
 	reaped bool // the process id may belong to another
+	byHost bool // it was alive when it was killed
 
 	ended  chan struct{} // closed when the process and its streams have ended
 	status string        // how it ended, once ended is closed
@@ -158,7 +159,7 @@ func (c *command) reap() {
 // describe says how a process ended.
 func describe(s *os.ProcessState) string {
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
-		return fmt.Sprintf("killed by signal %d (%s)", w.Signal(), w.Signal())
+		return fmt.Sprintf("was killed by signal %d (%s)", w.Signal(), w.Signal())
 	}
 	return fmt.Sprintf("exited with status %d", s.ExitCode())
 }
@@ -169,8 +170,17 @@ func (c *command) kill() {
 	defer c.mu.Unlock()
 	c.killed = true
 	if c.cmd.Process != nil && !c.reaped {
+		c.byHost = true
 		_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGKILL) // it may have ended
 	}
+}
+
+// endedByItself tells whether the process has ended, and not because the host
+// killed it.
+func (c *command) endedByItself() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reaped && !c.byHost
 }
 
 // settle delivers what the process has written until now.

@@ -14,8 +14,8 @@ import (
 // fault says why the stream of a run broke. As a rule the process has ended; one
 // that only hung up is killed. A program may also refuse by gRPC's means.
 func (p *process) fault(err error) error {
-	if status.Code(err) != codes.Unavailable {
-		return misuse("ended the run with %s: %s", status.Code(err), status.Convert(err).Message())
+	if code := status.Code(err); code != codes.Unavailable && !p.hasEnded() {
+		return misuse("ended the run with %s: %s", code, status.Convert(err).Message())
 	}
 	late := time.NewTimer(lateExit)
 	defer late.Stop()

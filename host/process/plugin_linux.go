@@ -28,7 +28,9 @@ type plugin struct {
 	limits  host.Limits
 	perRun  bool
 	logger  hclog.Logger
-	alive   sync.WaitGroup // processes and starts
+	alive   sync.WaitGroup  // processes and starts
+	life    context.Context // ends when the plugin is closed, and kills its processes
+	end     context.CancelFunc
 
 	mu       sync.Mutex
 	closed   bool
@@ -95,6 +97,7 @@ func (p *plugin) Close(ctx context.Context) error {
 	if proc != nil {
 		proc.kill("the plugin was closed")
 	}
+	p.end()
 	done := make(chan struct{})
 	go func() {
 		p.alive.Wait()
@@ -200,7 +203,7 @@ func (p *plugin) start() (*starting, error) {
 	p.starting = s
 	p.alive.Go(func() {
 		// No run's context: the next run wants the process, too.
-		proc, err := p.launch(p.runtime.closing)
+		proc, err := p.launch(p.life)
 		if err != nil {
 			err = p.failed(err)
 		}
@@ -241,6 +244,9 @@ func (p *plugin) allowed() error {
 func (p *plugin) failed(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
 	p.backoff.failed(p.runtime.cfg.Clock.Now())
 	p.logger.Warn("the plugin's process failed", "reason", err, "failures", p.backoff.failures)
 	return crashed(err.Error())

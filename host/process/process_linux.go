@@ -77,7 +77,7 @@ func (p *plugin) newClient(proc *process) *goplugin.Client {
 			cmd.Err = nil // about the path that go-plugin did not set
 			cmd.ExtraFiles = []*os.File{p.image}
 			command := newCommand(cmd, dir, p.order, p.runtime.thread, proc.write)
-			unbind := context.AfterFunc(p.runtime.closing, command.kill)
+			unbind := context.AfterFunc(p.life, command.kill)
 			p.alive.Go(func() { <-command.ended; unbind() })
 			return command, proc.adopt(command)
 		},
@@ -136,18 +136,10 @@ func (p *process) failedStart(ctx context.Context, err error) error {
 	if p.command == nil { // not even a directory for it
 		return fmt.Errorf("start plugin: %w", err)
 	}
-	late := time.NewTimer(lateExit)
-	defer late.Stop()
-	byItself := false
-	select {
-	case <-p.command.ended:
-		byItself = ctx.Err() == nil
-	case <-late.C:
-	}
 	p.command.kill()
 	p.close()
 	switch {
-	case byItself:
+	case p.command.endedByItself():
 		return fmt.Errorf("start plugin: %s", withText("it "+p.command.status+" before it could be called", p.crash.Reason()))
 	case ctx.Err() != nil:
 		return fmt.Errorf("start plugin: %w", context.Cause(ctx))

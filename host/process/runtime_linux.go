@@ -57,6 +57,7 @@ func (r *Runtime) Load(ctx context.Context, a host.Artifact) (host.Plugin, error
 			Landlock: r.confinement.landlock, Seccomp: r.confinement.seccomp,
 		},
 	}
+	p.life, p.end = context.WithCancel(r.closing)
 	if err := p.in(ctx, nobody{}, func(*run) error { return nil }); err != nil {
 		_ = p.Close(context.WithoutCancel(ctx))
 		return nil, loadError(err)

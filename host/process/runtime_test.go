@@ -17,6 +17,9 @@ import (
 
 func TestMain(m *testing.M) {
 	process.RunIfChild()
+	if path, ok := os.LookupEnv(hostVariable); ok {
+		serveAsHost(path)
+	}
 	os.Exit(m.Run())
 }
 

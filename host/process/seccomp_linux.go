@@ -67,10 +67,10 @@ func (f *filter) on(number uint32, block func(*filter)) {
 	*f = append(*f, b...)
 }
 
-// only allows the call while the argument is that value.
-func only(arg, value uint32) func(*filter) {
+// only allows the call while the first argument is that value.
+func only(value uint32) func(*filter) {
 	return func(f *filter) {
-		f.load(argument(arg))
+		f.load(argument(0))
 		f.when(unix.BPF_JEQ, value, 1)
 		f.end(seccompAllow)
 		f.refuse(unix.EPERM)
@@ -132,16 +132,16 @@ func newFilter(pid, image uint32) filter {
 		f.refuse(unix.EPERM)
 	})
 	// Go's runtime signals its own threads.
-	f.on(unix.SYS_KILL, only(0, pid))
-	f.on(unix.SYS_TGKILL, only(0, pid))
-	f.on(unix.SYS_PRLIMIT64, only(0, 0))
+	f.on(unix.SYS_KILL, only(pid))
+	f.on(unix.SYS_TGKILL, only(pid))
+	f.on(unix.SYS_PRLIMIT64, only(0))
 	// A process that unties itself would outlive the host.
 	f.on(unix.SYS_PRCTL, never(0, unix.PR_SET_PDEATHSIG))
 	f.on(unix.SYS_FCNTL, never(1, unix.F_SETOWN, unix.F_SETOWN_EX, unix.F_SETSIG))
 	f.on(unix.SYS_IOCTL, never(1, unix.TIOCSTI, fiosetown, unix.SIOCSPGRP))
 	// The one execution that is left. The descriptor is beyond what the process
 	// may open, so there is no second.
-	f.on(unix.SYS_EXECVEAT, only(0, image))
+	f.on(unix.SYS_EXECVEAT, only(image))
 	f.end(seccompAllow)
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 	if path, ok := os.LookupEnv(hostVariable); ok {
 		serveAsHost(path)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func newRuntime(t testing.TB) host.Runtime { return newRuntimeWith(t, process.Config{}) }

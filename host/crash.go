@@ -6,41 +6,52 @@ import (
 )
 
 const (
-	maxCrashText = 32 << 10 // bytes that are kept
-	maxReason    = 2 << 10  // bytes that are shown
+	maxCrashText = 4 << 10 // bytes that are kept, once from where a crash began and once of the end
+	maxReason    = 2 << 10 // bytes that are shown
 )
 
 // crashMarks begin what Go's runtime says about a crash, before the stacks.
 var crashMarks = []string{"panic: ", "fatal error: ", "SIGSEGV: ", "SIGBUS: ", "SIGILL: ", "SIGFPE: ", "SIGABRT: "}
 
-// CrashText keeps the end of what a program wrote to its standard error, where
-// a crashing runtime says why. The zero value is ready. It is not safe for
-// concurrent use.
+// CrashText keeps of what a program writes to its standard error where it says
+// why it crashes: the text after the last crash began, or else the last line.
+// The zero value is ready. It is not safe for concurrent use.
 type CrashText struct {
-	tail []byte
+	crash []byte // from the last mark on
+	tail  []byte
 }
 
 // Add adds what the program wrote.
 func (c *CrashText) Add(p []byte) {
-	if len(p) >= maxCrashText {
-		p = p[len(p)-maxCrashText:]
-		c.tail = c.tail[:0]
+	const overlap = 16 // a mark may have come in two pieces
+	from := max(0, len(c.tail)-overlap)
+	fresh := append(append([]byte(nil), c.tail[from:]...), p...)
+	if at := lastMark(fresh); at >= 0 && at+overlap > len(c.tail)-from {
+		c.crash = append(c.crash[:0], fresh[at:min(len(fresh), at+maxCrashText)]...)
+	} else if c.crash != nil {
+		c.crash = append(c.crash, p[:min(len(p), maxCrashText-len(c.crash))]...)
 	}
-	if over := len(c.tail) + len(p) - maxCrashText; over > 0 {
-		c.tail = append(c.tail[:0], c.tail[over:]...)
-	}
-	c.tail = append(c.tail, p...)
+	c.tail = append(c.tail, p[max(0, len(p)-maxCrashText):]...)
+	c.tail = c.tail[max(0, len(c.tail)-maxCrashText):]
 }
 
-// Reason finds why the program crashed: a Go panic without its stack, or the
-// last line. It is empty when nothing was written.
-func (c *CrashText) Reason() string {
+// lastMark finds where the last crash begins, -1 for nowhere. A panic that a
+// fatal error follows is two.
+func lastMark(p []byte) int {
+	last := -1
 	for _, mark := range crashMarks {
-		if at := bytes.LastIndex(c.tail, []byte(mark)); at >= 0 {
-			reason, _, _ := bytes.Cut(c.tail[at:], []byte("\n\ngoroutine "))
-			reason, _, _ = bytes.Cut(reason, []byte("\n\nruntime stack:"))
-			return shortened(string(bytes.TrimSpace(reason)))
-		}
+		last = max(last, bytes.LastIndex(p, []byte(mark)))
+	}
+	return last
+}
+
+// Reason is why the program crashed, without stacks. It is empty when nothing
+// was written.
+func (c *CrashText) Reason() string {
+	if c.crash != nil {
+		reason, _, _ := bytes.Cut(c.crash, []byte("\n\ngoroutine "))
+		reason, _, _ = bytes.Cut(reason, []byte("\n\nruntime stack:"))
+		return shortened(string(bytes.TrimSpace(reason)))
 	}
 	lines := bytes.Split(bytes.TrimSpace(c.tail), []byte("\n"))
 	return shortened(string(bytes.TrimSpace(lines[len(lines)-1])))
@@ -55,7 +66,10 @@ func (c *CrashText) OutOfMemory() bool {
 			return true
 		}
 	}
-	return false
+	// Go's collector uses the memory for its queues without looking whether it
+	// got any.
+	return strings.HasPrefix(reason, "SIGSEGV: ") &&
+		(bytes.Contains(c.crash, []byte("runtime.(*spanQueue)")) || bytes.Contains(c.crash, []byte("runtime.(*spanSPMC)")))
 }
 
 func shortened(text string) string {

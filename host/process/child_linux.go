@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"unsafe"
 
@@ -49,6 +50,9 @@ func RunIfChild() {
 		return
 	}
 	runtime.LockOSThread()
+	// A collection that goes on after the limit of memory is set would need some.
+	debug.SetGCPercent(-1)
+	runtime.GC() // waits for one under way
 	fmt.Fprintln(os.Stderr, "confine plugin:", confine(text))
 	os.Exit(126)
 }
@@ -154,18 +158,20 @@ func (o order) tieToParent() error {
 	return nil
 }
 
-// execute replaces the process by the image. What comes after the limit of
-// memory must not allocate.
+// execute replaces the process by the image. Between the limit of memory, which
+// the server's binary may be beyond already, and the execution nothing may
+// allocate, so both are system calls without the runtime in between.
 func (o order) execute() error {
 	path, argv, env := &[]byte{0}[0], pointers([]string{"plugin"}), pointers(pluginEnvironment())
-	f := newFilter(uint32(os.Getpid()), maxFiles)
-	if err := setLimit(unix.RLIMIT_DATA, o.Memory); err != nil {
-		return err
-	}
+	memory := unix.Rlimit{Cur: o.Memory, Max: o.Memory}
 	if o.Seccomp {
-		if err := f.install(); err != nil {
+		if err := newFilter(uint32(os.Getpid()), maxFiles).install(); err != nil {
 			return err
 		}
+	}
+	_, _, limited := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_DATA, uintptr(unsafe.Pointer(&memory)), 0, 0, 0) //nolint:gosec // the kernel reads a struct
+	if limited != 0 {
+		return fmt.Errorf("limit memory: %w", limited)
 	}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, maxFiles, uintptr(unsafe.Pointer(path)), //nolint:gosec // as the kernel wants it
 		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])), unix.AT_EMPTY_PATH, 0) //nolint:gosec // as the kernel wants it

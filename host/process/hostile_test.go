@@ -51,7 +51,7 @@ func TestForbiddenThingsAreRefused(t *testing.T) {
 		"keys":                   {"EPERM", process.Seccomp},
 		"bpf":                    {"EPERM", process.Seccomp},
 		"perf":                   {"EPERM", process.Seccomp},
-		"file beside its socket": {"EACCES EFBIG", process.Landlock},
+		"file beside its socket": {"EACCES", process.Landlock},
 		"open its directory":     {"EPERM EACCES", process.Seccomp},
 	}
 	r := newRuntimeWith(t, process.Config{})
@@ -175,6 +175,39 @@ func TestGarbageInsteadOfTheProtocol(t *testing.T) {
 	require.Equal(t, core.CodePluginTrap, failureOf(t, err).Code)
 }
 
+// A plugin that speaks gRPC and no more of the protocol ends as a trap.
+func TestBrokenProtocol(t *testing.T) {
+	a := artifact(program(t, hostilePackage, "babble"))
+	a.Limits.Memory = 256 * host.MiB
+	p := load(t, newRuntimeWith(t, process.Config{}), a)
+	manifest, err := p.Describe(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, manifest, "it has none")
+	for name, want := range map[string]string{
+		"no frame":       "sent what is no message",
+		"unknown kind":   `unknown kind "song"`,
+		"long name":      "a name of 65 bytes",
+		"long arguments": "at most 16777216",
+		"status":         "ended the run with PermissionDenied: go away",
+		"silence":        "without a response",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := do(t.Context(), p, &caller{}, order{Do: name})
+			f := failureOf(t, err)
+			require.Equal(t, core.CodePluginTrap, f.Code, f.Message)
+			require.Contains(t, f.Message, want)
+		})
+	}
+	t.Run("unread answers", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := do(ctx, p, &caller{}, order{Do: "unread answers"})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Less(t, time.Since(start), 5*time.Second)
+	})
+}
+
 // What a plugin prints before the handshake does not disturb it.
 func TestOutputBeforeTheHandshake(t *testing.T) {
 	p := load(t, newRuntimeWith(t, process.Config{}), artifact(program(t, hostilePackage, "noisy")))
@@ -215,7 +248,9 @@ func TestComputingIsLimited(t *testing.T) {
 	a.Limits.CPU = 200 * time.Millisecond
 	p := load(t, newRuntimeWith(t, process.Config{}), a)
 	start := time.Now()
-	_, err := do(t.Context(), p, &caller{}, order{Do: "loop"})
+	late, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	_, err := do(late, p, &caller{}, order{Do: "loop"})
 	f := failureOf(t, err)
 	require.Equal(t, core.CodePluginCPULimit, f.Code)
 	require.Contains(t, f.Message, "200ms (limit cpu)")

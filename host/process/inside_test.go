@@ -5,6 +5,7 @@ package process
 import (
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,24 @@ func TestTheImageIsSealed(t *testing.T) {
 	content, err := io.ReadAll(io.NewSectionReader(f, 0, 100))
 	require.NoError(t, err)
 	require.Equal(t, "program", string(content))
+}
+
+// All processes are started by one thread, whoever asks: they would die with
+// another.
+func TestStarterIsOneThread(t *testing.T) {
+	s := newStarter()
+	defer s.close()
+	threads := map[int]bool{}
+	for range 20 {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runtime.LockOSThread() // the thread ends with the goroutine
+			s.do(func() { threads[unix.Gettid()] = true })
+		}()
+		<-done
+	}
+	require.Len(t, threads, 1)
 }
 
 func TestBackoffGrowsWhileNothingSucceeds(t *testing.T) {

@@ -169,7 +169,11 @@ func (p *process) leave(r *run) {
 	p.command.settle()
 	p.mu.Lock()
 	p.runs = slices.DeleteFunc(p.runs, func(other *run) bool { return other == r })
-	last := p.retired && len(p.runs) == 0
+	idle := len(p.runs) == 0
+	if idle && !p.hasEnded() {
+		p.crash = host.CrashText{} // what was written until now was about no crash
+	}
+	last := p.retired && idle
 	p.mu.Unlock()
 	if last {
 		p.kill("it was replaced")

@@ -143,6 +143,7 @@ func (r *run) converse(ctx, streamed context.Context, request []byte) ([]byte, e
 		case wire.MessagePanic:
 			return nil, r.panicked(payload)
 		default:
+			r.process.kill("a run in it broke the protocol")
 			return nil, misuse("sent a message of the unknown kind %.40q", message.Kind)
 		}
 	}

@@ -60,6 +60,8 @@ func main() {
 		wait()
 	case "deaf": // the handshake is right, and nobody speaks gRPC
 		deaf()
+	case "babble":
+		babble()
 	case "noisy":
 		fmt.Println("1|not the handshake")
 		fmt.Println(strings.Repeat("x", 10_000))

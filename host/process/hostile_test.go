@@ -156,13 +156,17 @@ func TestBadStarts(t *testing.T) {
 }
 
 func TestLoadEndsWithItsContext(t *testing.T) {
-	r := newRuntimeWith(t, process.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	_, err := r.Load(ctx, artifact(program(t, hostilePackage, "hang")))
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Less(t, time.Since(start), 5*time.Second)
+	r := newRuntimeWith(t, process.Config{StartTimeout: time.Minute})
+	for _, init := range []host.Init{host.InitImage, host.InitPerRun} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		a := artifact(program(t, hostilePackage, "hang"))
+		a.Init = init
+		start := time.Now()
+		_, err := r.Load(ctx, a)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Less(t, time.Since(start), 5*time.Second)
+	}
 }
 
 // A plugin that answers the handshake and then speaks something else is found
@@ -314,6 +318,10 @@ func TestPluginsAreTheirOwnUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can change the user")
 	}
+	groups, err := os.Getgroups()
+	require.NoError(t, err)
+	require.NoError(t, syscall.Setgroups([]int{0, 1}))
+	t.Cleanup(func() { require.NoError(t, syscall.Setgroups(groups)) })
 	r := newRuntimeWith(t, process.Config{UID: 65432, Dir: openDir(t)})
 	p := load(t, r, artifact(program(t, hostilePackage, "")))
 	require.JSONEq(t, `{"uid": 65432, "gid": 65432}`, result(t, p, order{Do: "who"}))

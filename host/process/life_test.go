@@ -113,30 +113,30 @@ func TestCrashesAreSpaced(t *testing.T) {
 		_, err := do(t.Context(), p, &caller{}, order{Do: "exit", N: 1})
 		return failureOf(t, err)
 	}
-	// waits for the host to have counted the crash
-	refused := func() *core.Failure {
-		var f *core.Failure
-		require.Eventually(t, func() bool {
-			if f = crash(); f.Code == core.CodePluginUnavailable {
-				return true
-			}
-			return false
-		}, 10*time.Second, time.Millisecond)
-		return f
+	refused := func(want time.Duration) {
+		f := crash()
+		require.Equal(t, core.CodePluginUnavailable, f.Code)
+		require.Equal(t, want, f.RetryAfter)
+		require.Contains(t, f.Message, "in a row; it is started again in "+want.String())
+		clock.advance(want)
 	}
 	require.Equal(t, core.CodePluginCrashed, crash().Code)
-	f := refused() // the second crash in a row, at the latest the third
-	require.Positive(t, f.RetryAfter)
-	require.Contains(t, f.Message, "in a row; it is started again in")
-	before := f.RetryAfter
-	clock.advance(f.RetryAfter)
+	require.Equal(t, core.CodePluginCrashed, crash().Code, "the first crash costs nothing")
+	refused(200 * time.Millisecond)
 	require.Equal(t, core.CodePluginCrashed, crash().Code)
-	require.Greater(t, refused().RetryAfter, before, "the delay grows")
-
-	clock.advance(process.MaxDelay)
+	refused(400 * time.Millisecond)
 	require.Equal(t, `"x"`, result(t, p, order{Do: "echo", Text: "x"}))
 	require.Equal(t, core.CodePluginCrashed, crash().Code)
 	require.Equal(t, `"x"`, result(t, p, order{Do: "echo", Text: "x"}), "the first crash after a success costs nothing")
+}
+
+// After a panic the process serves no further run.
+func TestAPanicReplacesTheProcess(t *testing.T) {
+	p := hostile(t)
+	before := result(t, p, order{Do: "pid"})
+	_, err := do(t.Context(), p, &caller{}, order{Do: "goexit"})
+	require.Equal(t, core.CodePluginTrap, failureOf(t, err).Code)
+	require.NotEqual(t, before, result(t, p, order{Do: "pid"}))
 }
 
 // A process per run is another each time and gone after it.

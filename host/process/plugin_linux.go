@@ -150,7 +150,7 @@ func (p *plugin) enter(ctx context.Context, caller host.Caller) (*run, error) {
 				p.mu.Unlock()
 				return r, nil
 			}
-			p.current = nil
+			p.bury(p.current)
 		}
 		start, err := p.start()
 		p.mu.Unlock()
@@ -219,9 +219,9 @@ func (p *plugin) start() (*starting, error) {
 			proc.kill("the plugin was closed")
 		}
 		proc.close()
-		if proc.killedFor() == "" {
-			_ = p.failed(errors.New(proc.command.status))
-		}
+		p.mu.Lock()
+		p.bury(proc)
+		p.mu.Unlock()
 	})
 	return s, nil
 }
@@ -240,10 +240,27 @@ func (p *plugin) allowed() error {
 	return nil
 }
 
-// failed counts a failure and says it in the words of an execution.
+// bury forgets a process that takes no more runs, and counts it if it ended by
+// itself. Whoever sees it first does so. The lock is held.
+func (p *plugin) bury(proc *process) {
+	if p.current != proc {
+		return
+	}
+	p.current = nil
+	if proc.hasEnded() && proc.killedFor() == "" {
+		_ = p.count(errors.New(proc.command.status))
+	}
+}
+
+// failed counts a start that failed and says it in the words of an execution.
 func (p *plugin) failed(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.count(err)
+}
+
+// count counts a failure. The lock is held.
+func (p *plugin) count(err error) error {
 	if p.closed {
 		return errClosed
 	}

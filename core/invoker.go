@@ -77,6 +77,10 @@ type PluginStatus struct {
 	Grants     map[string]any  `json:"grants,omitempty"`
 	Limits     map[string]any  `json:"limits,omitempty"`
 	Calls      PluginCounters  `json:"calls"`
+
+	// Confinement says what holds a process plugin on this machine, mechanism by
+	// mechanism, and why something does not. Nil for other runtimes.
+	Confinement map[string]string `json:"confinement,omitempty"`
 }
 
 // PluginCounters counts a plugin's attempts since the process started.

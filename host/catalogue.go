@@ -76,6 +76,9 @@ func (s *slot) status(generation int) core.PluginStatus {
 	if s.manifest.data != nil {
 		out.DataSchema = s.manifest.data.raw
 	}
+	if confined, ok := s.plugin.(Confined); ok {
+		out.Confinement = confined.Confinement()
+	}
 	return out
 }
 

@@ -6,7 +6,7 @@ import "time"
 // except Logs, beyond which lines are counted and dropped, and Concurrency and
 // Rate, beyond which runs wait.
 type Limits struct {
-	Memory      Size          // linear memory of one run; PLUGIN_MEMORY_LIMIT
+	Memory      Size          // linear memory of one run, or the data of a process; PLUGIN_MEMORY_LIMIT
 	Timeout     time.Duration // wall time of one run; TIMEOUT. The attempt's own deadline may be earlier
 	CPU         time.Duration // processor time of one run, 0 for no limit; PLUGIN_CPU_LIMIT
 	Output      Size          // response of one run; PLUGIN_OUTPUT_LIMIT

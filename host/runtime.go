@@ -6,8 +6,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Runtime turns an artifact into a plugin that can be run. host/wasm is one.
-// Implementations are safe for concurrent use.
+// Runtime turns an artifact into a plugin that can be run. host/wasm and
+// host/process do. Implementations are safe for concurrent use.
 type Runtime interface {
 	// Load checks the artifact and prepares it for running. Its error says what
 	// is wrong with the artifact and what to do about it. Load returns soon after
@@ -27,10 +27,13 @@ type Artifact struct {
 }
 
 // Init says when a program is initialized. Every run starts from the state
-// after that, either way.
+// after that.
 type Init string
 
 // The ways of Init. The empty string means InitImage.
+//
+// A process cannot be copied: with InitImage it is started once, serves many
+// runs, also at the same time, and keeps what they leave in its memory.
 const (
 	InitImage  Init = "image"   // once, when it is loaded; runs start from a copy
 	InitPerRun Init = "per-run" // in every run
@@ -43,8 +46,8 @@ type Plugin interface {
 	// the program has none. The program can call no operation meanwhile.
 	Describe(ctx context.Context) ([]byte, error)
 
-	// Handle gives the request frame to the program, in a clean state, and
-	// returns its response frame of at most Limits.Output bytes.
+	// Handle gives the request frame to the program, in the state that Init
+	// promises, and returns its response frame of at most Limits.Output bytes.
 	//
 	// A program that broke a limit or crashed ends with a *core.Failure, and so
 	// does the error of Caller.Call. When ctx ends, Handle ends the program and
@@ -53,6 +56,14 @@ type Plugin interface {
 
 	// Close releases the program.
 	Close(ctx context.Context) error
+}
+
+// Confined is what a Plugin implements that a kernel has to hold. It is safe for
+// concurrent use.
+type Confined interface {
+	// Confinement says what holds the program on this machine, mechanism by
+	// mechanism. What is missing begins with "off: " and says why.
+	Confinement() map[string]string
 }
 
 // Caller is the host's side of one run. It is safe for concurrent use, and

@@ -20,7 +20,8 @@ type Execution = wire.Execution
 // deadline is the run's, so it can be handed to whatever takes one. It may be
 // used from several goroutines, and not after the handler returned.
 type Context struct {
-	// Context ends at the deadline. It is a field against the usual rule because
+	// Context ends at the deadline, and in a process also when the run is
+	// cancelled. It is a field against the usual rule because
 	// a Context lives exactly as long as the one call it was made for.
 	context.Context
 

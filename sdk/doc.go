@@ -34,14 +34,19 @@
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o greeter.wasm .
 //
 // Register belongs in init, because a WebAssembly module built this way never
-// runs main.
+// runs main. The same source is a plugin with "runtime: process" when it is
+// built natively:
+//
+//	CGO_ENABLED=0 go build -o greeter .
 //
 // # What a run may rely on
 //
 // Every run starts from the state right after the program's init functions:
 // package variables that an earlier run changed are back at their first value,
 // and goroutines of an earlier run are gone. What must outlive a run belongs in
-// the handler's answer or behind an operation of the Context.
+// the handler's answer or behind an operation of the Context. In a process that
+// serves many runs this does not hold: variables and goroutines stay, and other
+// runs are under way at the same time. So do not rely on either.
 //
 // There are no files, no environment, no sockets. The clock and
 // crypto/rand are real. What the handler may do beyond computing, it asks for in

@@ -14,12 +14,16 @@ const startsFromImage = false
 // Main hands the program over to the scheduler. Call it as the whole of main.
 //
 // In a WebAssembly build it returns at once, because the host calls the
-// plugin's exports instead. A native build has nobody to talk to when it is
-// started by hand: Main says how to build and list the plugin, and exits with
-// status 2.
+// plugin's exports instead. In a native build that the scheduler has started as
+// a process, it serves runs until the scheduler ends the process. Started by
+// anybody else it says how to build and list the plugin, and exits with status
+// 2.
 func Main() {
-	explain(os.Stderr)
-	os.Exit(2)
+	if !startedByScheduler() {
+		explain(os.Stderr)
+		os.Exit(2)
+	}
+	serveProcess(mustRegistered())
 }
 
 func explain(w io.Writer) {
@@ -29,13 +33,13 @@ func explain(w io.Writer) {
 	}
 	fmt.Fprintf(w, `%[1]s is a plugin of the scheduler and does nothing by itself.
 
-This is a native build. A native build serves plugins listed with
-"runtime: process", which the scheduler starts by itself. To run it as a
-sandboxed module, build it with
+This is a native build. List it in plugins.yaml with "runtime: process", and
+the scheduler starts it by itself; build it with CGO_ENABLED=0 for that. To run
+it as a sandboxed module, build it with
 
 	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o %[1]s.wasm .
 
-and list it in plugins.yaml with "runtime: wasm". To run its handler while
+and list it with "runtime: wasm". To run its handler while
 developing, use package sdktest in an ordinary test.
 `, name)
 }

@@ -73,10 +73,3 @@ func give(frame []byte) uint64 {
 }
 
 func address(b []byte) uint32 { return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
-
-func mustRegistered() *Plugin {
-	if registered == nil {
-		panic("sdk: no plugin is registered; call sdk.Register in an init function")
-	}
-	return registered
-}

@@ -76,6 +76,13 @@ func Register(p Plugin) {
 	}
 }
 
+func mustRegistered() *Plugin {
+	if registered == nil {
+		panic("sdk: no plugin is registered; call sdk.Register in an init function")
+	}
+	return registered
+}
+
 // Manifest returns what the plugin says about itself to the host.
 func (p *Plugin) Manifest() wire.Manifest {
 	m := wire.Manifest{

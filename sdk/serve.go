@@ -20,12 +20,17 @@ type Caller interface {
 // the response frame. It is the common end of every runtime and of sdktest;
 // plugins do not call it. It does not recover from a panic of the handler.
 func Serve(p *Plugin, request []byte, caller Caller) []byte {
+	return serve(context.Background(), p, request, caller)
+}
+
+// serve is Serve for a run that can be cancelled.
+func serve(parent context.Context, p *Plugin, request []byte, caller Caller) []byte {
 	var req wire.Request
 	data, err := wire.Decode(request, &req)
 	if err != nil {
 		return respond(nil, Permanent(fmt.Errorf("read request: %w", err)))
 	}
-	ctx, cancel := deadline(req.Execution)
+	ctx, cancel := deadline(parent, req.Execution)
 	defer cancel()
 
 	return respond(p.Handle(&Context{
@@ -46,11 +51,11 @@ func Describe(p *Plugin) []byte {
 	return frame
 }
 
-func deadline(e Execution) (context.Context, context.CancelFunc) {
+func deadline(parent context.Context, e Execution) (context.Context, context.CancelFunc) {
 	if e.Deadline.IsZero() {
-		return context.WithCancel(context.Background())
+		return context.WithCancel(parent)
 	}
-	return context.WithDeadline(context.Background(), e.Deadline)
+	return context.WithDeadline(parent, e.Deadline)
 }
 
 func respond(result any, err error) []byte {

@@ -8,9 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/nexuscore/scheduler/host/process"
 )
 
 func main() {
+	process.RunIfChild() // a plugin that was started by this program begins as this program
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], environment{getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, restoreSignals: stop})
 	stop()

@@ -16,7 +16,7 @@ func (s *suite) ends() map[string]func(*testing.T) {
 		"panic": s.testPanic,
 		"exit": func(t *testing.T) {
 			_, f := s.fail(t, roomy, order{Do: "exit"})
-			expect(t, f, core.CodePluginTrap, core.ClassRetryable)
+			expect(t, f, s.exit, core.ClassRetryable)
 			require.Contains(t, f.Message, "7")
 		},
 		"deadlock at the plugin's timeout": func(t *testing.T) {

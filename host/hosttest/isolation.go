@@ -12,8 +12,24 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// isolation is what one run must not see of the world and of other runs.
+// isolation is what one run must not see of the world and of others.
 func (s *suite) isolation() map[string]func(*testing.T) {
+	return map[string]func(*testing.T){
+		"files are refused": func(t *testing.T) {
+			_, f := s.fail(t, roomy, order{Do: "file", Text: "/etc/passwd"})
+			expect(t, f, core.CodeExecutionFailed, core.ClassRetryable)
+		},
+		"no environment, arguments or directories, and a real clock": s.testOutside,
+		"eight at once": s.testConcurrency,
+		"one at a time": s.testQueueing,
+	}
+}
+
+// cleanliness is what a run must not see of an earlier one.
+func (s *suite) cleanliness() map[string]func(*testing.T) {
+	if s.shared {
+		return nil
+	}
 	return map[string]func(*testing.T){
 		"globals are clean in every run": func(t *testing.T) {
 			for range 5 {
@@ -25,13 +41,6 @@ func (s *suite) isolation() map[string]func(*testing.T) {
 				require.Equal(t, "0", string(s.do(t, roomy, order{Do: "goroutine"}).Result))
 			}
 		},
-		"files are refused": func(t *testing.T) {
-			_, f := s.fail(t, roomy, order{Do: "file", Text: "/etc/passwd"})
-			expect(t, f, core.CodeExecutionFailed, core.ClassRetryable)
-		},
-		"no environment, arguments or directories, and a real clock": s.testOutside,
-		"eight at once": s.testConcurrency,
-		"one at a time": s.testQueueing,
 	}
 }
 

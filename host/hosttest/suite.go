@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,10 @@ type Factory struct {
 	Name  string                            // as plugins.yaml names it
 	New   func(t testing.TB) host.Runtime   // a runtime, closed when the test ends
 	Build func(t testing.TB) (guest string) // the path of Guest, built for it
+
+	Init   host.Init // of all plugins; empty for the default
+	Shared bool      // runs share the program's memory
+	Exit   core.Code // how a run ends whose program exits
 }
 
 // The task types of the suite: the guest under different limits and grants.
@@ -35,19 +40,23 @@ plugins:
   - type: roomy
     runtime: %[1]s
     source: %[2]s
+    init: %[3]s
     limits: {memory: 96MiB, output: 4MiB, logs: 1MiB, concurrency: 8}
     config: {greeting: hello, list: [1, 2]}
   - type: tight
     runtime: %[1]s
     source: %[2]s
+    init: %[3]s
     limits: {memory: 24MiB, output: 4KiB, logs: 1KiB, hostCalls: 10}
   - type: brief
     runtime: %[1]s
     source: %[2]s
+    init: %[3]s
     limits: {timeout: 1s, concurrency: 1}
   - type: granted
     runtime: %[1]s
     source: %[2]s
+    init: %[3]s
     grants: {notify: true}
 `
 
@@ -62,7 +71,7 @@ func TestRuntime(t *testing.T, f Factory) {
 		name  string
 		tests map[string]func(*testing.T)
 	}{
-		{"answers", s.answers()}, {"ends", s.ends()}, {"limits", s.limits()}, {"isolation", s.isolation()}, {"operations", s.operations()},
+		{"answers", s.answers()}, {"ends", s.ends()}, {"limits", s.limits()}, {"isolation", s.isolation()}, {"cleanliness", s.cleanliness()}, {"operations", s.operations()},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -75,14 +84,16 @@ func TestRuntime(t *testing.T, f Factory) {
 
 // suite is the guest, loaded by the runtime under test.
 type suite struct {
-	host *host.Host
-	sent *outbox
+	host   *host.Host
+	sent   *outbox
+	shared bool
+	exit   core.Code
 }
 
 func newSuite(t *testing.T, f Factory) *suite {
 	path := filepath.Join(t.TempDir(), "plugins.yaml")
-	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t)), 0o600))
-	s := &suite{sent: &outbox{}}
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage)), 0o600))
+	s := &suite{sent: &outbox{}, shared: f.Shared, exit: f.Exit}
 	s.host = host.New(host.Config{
 		Path:     path,
 		Runtimes: map[string]host.Runtime{f.Name: f.New(t)},

@@ -1,7 +1,6 @@
 package wasm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +11,6 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// maxFault bounds the text of a trap in bytes.
-const maxFault = 2 << 10
-
 // fault says how a run ended badly. A failure that the host made passes as it
 // is; when ctx ended, so did the run, and the host reads the reason from ctx.
 func (p *plugin) fault(ctx context.Context, i *instance, r *run, err error) error {
@@ -24,27 +20,17 @@ func (p *plugin) fault(ctx context.Context, i *instance, r *run, err error) erro
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	text := r.crash.text()
-	if i.memory.refused || outOfMemory(text) {
+	if i.memory.refused || r.crash.OutOfMemory() {
 		return &core.Failure{
 			Code: core.CodePluginMemoryLimit, Class: core.ClassRetryable,
 			Message: fmt.Sprintf("needs more memory than %s (limit memory)", p.limits.Memory),
 		}
 	}
+	text := r.crash.Reason()
 	if text == "" {
 		text = trapText(err)
 	}
-	return &core.Failure{Code: core.CodePluginTrap, Class: core.ClassRetryable, Message: bounded(text)}
-}
-
-// outOfMemory recognizes how Go, C++ and Rust programs say it.
-func outOfMemory(text string) bool {
-	for _, sign := range []string{"out of memory", "cannot allocate memory", "std::bad_alloc", "memory allocation of"} {
-		if strings.Contains(text, sign) {
-			return true
-		}
-	}
-	return false
+	return &core.Failure{Code: core.CodePluginTrap, Class: core.ClassRetryable, Message: text}
 }
 
 // trapText renders an error of the engine without its stack trace.
@@ -54,43 +40,4 @@ func trapText(err error) string {
 	}
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	return strings.TrimSuffix(strings.TrimPrefix(first, "wasm error: "), " (recovered by wazero)")
-}
-
-func bounded(text string) string {
-	if len(text) > maxFault {
-		text = text[:maxFault] + "… (cut)"
-	}
-	return strings.ToValidUTF8(text, "")
-}
-
-// crashText keeps the end of what a program wrote to its standard error, where
-// a crashing runtime says why.
-type crashText struct {
-	tail []byte
-}
-
-const maxCrashText = 32 << 10
-
-func (c *crashText) write(p []byte) {
-	if len(p) >= maxCrashText {
-		p = p[len(p)-maxCrashText:]
-		c.tail = c.tail[:0]
-	}
-	if over := len(c.tail) + len(p) - maxCrashText; over > 0 {
-		c.tail = append(c.tail[:0], c.tail[over:]...)
-	}
-	c.tail = append(c.tail, p...)
-}
-
-// text finds the reason of the crash: a Go panic without its stack, or the last
-// line.
-func (c *crashText) text() string {
-	for _, mark := range []string{"panic: ", "fatal error: "} {
-		if at := bytes.LastIndex(c.tail, []byte(mark)); at >= 0 {
-			reason, _, _ := bytes.Cut(c.tail[at:], []byte("\n\ngoroutine "))
-			return strings.TrimSpace(string(reason))
-		}
-	}
-	lines := bytes.Split(bytes.TrimSpace(c.tail), []byte("\n"))
-	return string(bytes.TrimSpace(lines[len(lines)-1]))
 }

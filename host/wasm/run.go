@@ -34,7 +34,7 @@ type run struct {
 	slots   *slots
 	meter   meter
 	fuel    api.MutableGlobal
-	crash   crashText
+	crash   host.CrashText
 	started bool   // _initialize returned
 	pending []byte // the answer that task.take fetches
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/host/hosttest"
 	"github.com/nexuscore/scheduler/host/wasm"
@@ -21,6 +22,7 @@ func newRuntime(t testing.TB) host.Runtime {
 func TestRuntime(t *testing.T) {
 	hosttest.TestRuntime(t, hosttest.Factory{
 		Name:  "wasm",
+		Exit:  core.CodePluginTrap,
 		New:   newRuntime,
 		Build: func(t testing.TB) string { return hosttest.BuildWASM(t, hosttest.Guest) },
 	})

@@ -117,7 +117,7 @@ func (r *run) output(fd uint32, text []byte) {
 	stream := host.Stdout
 	if fd == stderr {
 		stream = host.Stderr
-		r.crash.write(text)
+		r.crash.Add(text)
 	}
 	r.charge(int64(len(text)))
 	r.caller.Output(stream, text)

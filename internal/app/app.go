@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +17,6 @@ import (
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/core/engine"
 	"github.com/nexuscore/scheduler/host"
-	"github.com/nexuscore/scheduler/host/wasm"
 	"github.com/nexuscore/scheduler/internal/config"
 	"github.com/nexuscore/scheduler/internal/metrics"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
@@ -87,9 +84,11 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		return nil, err
 	}
 	drafts := &drafts{}
-	if a.host, err = newHost(cfg, log, notifier, a.store, drafts); err != nil {
+	var closeRuntimes func(context.Context) error
+	if a.host, closeRuntimes, err = newHost(cfg, log, notifier, a.store, drafts); err != nil {
 		return nil, err
 	}
+	a.onStop("plugin runtimes", closeRuntimes)
 	a.onStop("plugins", a.host.Close)
 	invoker := withFailpoints(a.backends, a.host)
 	a.roster = &roster{node: cfg.NodeID, nodes: a.store, types: a.host, take: a.take, log: log.Named("roster"), shared: a.shared}
@@ -139,18 +138,6 @@ func newNotifier(cfg config.Config, log hclog.Logger) (host.Notifier, error) {
 		return host.NewLogNotifier(log.Named("notification")), nil
 	}
 	return host.NewHTTPNotifier(host.HTTPNotifierConfig{URL: cfg.NotificationServiceURL.String()})
-}
-
-// newHost makes the plugin host with its runtimes.
-func newHost(cfg config.Config, log hclog.Logger, notifier host.Notifier, state core.StateStore, drafter host.Drafter) (*host.Host, error) {
-	runtime, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
-	if err != nil {
-		return nil, err
-	}
-	return host.New(host.Config{
-		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, State: state, Drafter: drafter, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
-		Runtimes: map[string]host.Runtime{"wasm": runtime},
-	}), nil
 }
 
 func listenError(cfg config.Config, err error) error {

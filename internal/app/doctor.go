@@ -264,12 +264,15 @@ func (d *doctor) notification(ctx context.Context) {
 // plugins loads them as the service would.
 func (d *doctor) plugins(ctx context.Context) {
 	quiet := hclog.NewNullLogger()
-	h, err := newHost(d.cfg, quiet, host.NewLogNotifier(quiet), nil, nil)
+	h, closeRuntimes, err := newHost(d.cfg, quiet, host.NewLogNotifier(quiet), nil, nil)
 	if err != nil {
 		d.fail("plugins", "see to DATA_DIR", "%v", err)
 		return
 	}
-	defer func() { _ = h.Close(context.WithoutCancel(ctx)) }() // nothing ran
+	defer func() { // nothing ran
+		_ = h.Close(context.WithoutCancel(ctx))
+		_ = closeRuntimes(context.WithoutCancel(ctx))
+	}()
 	if err := h.Load(ctx); err != nil {
 		d.fail("plugins", "see to PLUGINS_CONFIG", "%v", err)
 		return
@@ -280,8 +283,18 @@ func (d *doctor) plugins(ctx context.Context) {
 	for _, p := range h.Plugins() {
 		if p.State == stateLoaded {
 			d.ok("plugins", "%s is %s %s (%s)", p.Type, p.Name, p.Version, p.Runtime)
+			d.confinement(p)
 		} else {
 			d.fail("plugins", "", "%s: %s", p.Type, p.Error)
+		}
+	}
+}
+
+// confinement tells of a process that the kernel holds less than it could.
+func (d *doctor) confinement(p core.PluginStatus) {
+	for _, by := range []string{"landlock", "seccomp", "capabilities"} {
+		if word := p.Confinement[by]; strings.HasPrefix(word, "off: ") {
+			d.warn("plugins", "list only programs you trust, or use a newer kernel", "%s: %s is %s", p.Type, by, word)
 		}
 	}
 }

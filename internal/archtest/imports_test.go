@@ -33,10 +33,13 @@ var rules = map[string]rule{
 	"core/schedule":   {nothing, []string{"github.com/robfig/cron/v3"}},
 	"core/engine":     {[]string{"core", "core/schedule"}, []string{"github.com/hashicorp/go-hclog", "github.com/robfig/cron/v3"}},
 	"core/coretest":   {[]string{"core", "core/schedule"}, []string{"github.com/stretchr/testify", "golang.org/x/sync"}},
-	"sdk":             {[]string{"sdk"}, nothing},
+	"sdk":             {[]string{"sdk"}, []string{"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc", "google.golang.org/protobuf"}}, // in process.go
+	"sdk/wire":        {nothing, nothing},
+	"sdk/sdktest":     {[]string{"sdk"}, nothing},
 	"plugins":         {[]string{"sdk"}, nothing},
 	"host":            {[]string{"core", "sdk"}, nil},
 	"host/wasm":       {[]string{"core", "host", "sdk"}, nil},
+	"host/process":    {[]string{"core", "host", "sdk"}, nil},
 	"host/hosttest":   {[]string{"core", "host", "sdk"}, nil},
 	"api":             {[]string{"core", "core/schedule"}, nil},
 	"migrations":      {nothing, nothing},
@@ -44,7 +47,7 @@ var rules = map[string]rule{
 	"internal/config": {nothing, nothing},
 	"internal/redact": {nothing, []string{"github.com/hashicorp/go-hclog"}},
 	"internal/app":    {[]string{"api", "core", "core/engine", "core/schedule", "host", "internal"}, nil},
-	"cmd":             {[]string{"core/schedule", "internal"}, nil},
+	"cmd":             {[]string{"core/schedule", "host/process", "internal"}, nil},
 	"deploy":          {nothing, nothing},
 	"e2e":             {[]string{"internal"}, nil},
 }
@@ -76,6 +79,8 @@ func TestAPlantedViolationIsSeen(t *testing.T) {
 		"core/engine":       module + "/internal/memory",
 		"api":               module + "/host",
 		"sdk":               module + "/core",
+		"sdk/wire":          "google.golang.org/grpc",
+		"host/process":      module + "/host/wasm",
 		"internal/memory":   module + "/internal/sqlstore",
 		"plugins/reminder":  module + "/host",
 		"internal/sqlstore": module + "/api",
@@ -94,6 +99,8 @@ func (r rule) check(dir, imp string) string {
 		return ""
 	case ours && below(inside, "internal") && dir != "internal/app" && !below(dir, "cmd") && dir != "e2e":
 		return "siblings under internal do not know each other, and nobody else knows them"
+	case ours && below(dir, "host") && strings.HasPrefix(inside, "host/"):
+		return "the runtimes do not know each other, and host does not know them"
 	case ours && !slices.ContainsFunc(r.ours, func(p string) bool {
 		return inside == p || slices.Contains(wide, p) && below(inside, p)
 	}):

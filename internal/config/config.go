@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"os"
@@ -20,6 +21,7 @@ type Config struct {
 
 	DataDir       string // DATA_DIR. Defaults to ./data.
 	PluginsConfig string // PLUGINS_CONFIG. Defaults to ./plugins.yaml.
+	PluginUID     int    // PLUGIN_UID: the user of process plugins, when the service is root. Defaults to 0, its own.
 	NodeID        string // NODE_ID. Defaults to host name and process id.
 
 	DatabaseURL Secret // DATABASE_URL, postgresql://…; empty is SQLite under DATA_DIR, for one node
@@ -57,6 +59,7 @@ func Load(getenv func(string) string) (Config, error) {
 		Env:                    r.choice("NODE_ENV", "development", "development", "test", "production"),
 		DataDir:                r.text("DATA_DIR", "./data"),
 		PluginsConfig:          r.text("PLUGINS_CONFIG", "./plugins.yaml"),
+		PluginUID:              r.number("PLUGIN_UID", 0, 0, math.MaxInt32),
 		NodeID:                 r.name("NODE_ID", fmt.Sprintf("%s-%d", host, os.Getpid())),
 		DatabaseURL:            r.address("DATABASE_URL", "postgresql", "postgres"),
 		RedisURL:               r.address("REDIS_URL", "redis", "rediss"),

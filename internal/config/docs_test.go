@@ -52,7 +52,7 @@ func TestTheDocumentedDefaultsAreTheRealOnes(t *testing.T) {
 	require.NoError(t, err)
 	number, millis := strconv.Itoa, func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	want := map[string]string{
-		"HOST": c.Host, "PORT": number(c.Port), "NODE_ENV": c.Env, "DATA_DIR": c.DataDir, "PLUGINS_CONFIG": c.PluginsConfig,
+		"HOST": c.Host, "PORT": number(c.Port), "NODE_ENV": c.Env, "DATA_DIR": c.DataDir, "PLUGINS_CONFIG": c.PluginsConfig, "PLUGIN_UID": number(c.PluginUID),
 		"MAX_CONCURRENT_TASKS": number(c.MaxConcurrentTasks), "DEFAULT_TIMEOUT": millis(c.DefaultTimeout),
 		"RETRY_ATTEMPTS": number(c.RetryAttempts), "RETRY_DELAY": millis(c.RetryDelay), "MIN_INTERVAL": millis(c.MinInterval),
 		"MAINTENANCE_INTERVAL": millis(c.MaintenanceInterval), "HISTORY_RETENTION": millis(c.HistoryRetention), "HISTORY_PER_TASK": number(c.HistoryPerTask),

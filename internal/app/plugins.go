@@ -1,0 +1,37 @@
+package app
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/process"
+	"github.com/nexuscore/scheduler/host/wasm"
+	"github.com/nexuscore/scheduler/internal/config"
+)
+
+// newHost makes the plugin host with its runtimes; closeRuntimes comes after it. A
+// system that cannot run processes does without: the plugins that want them are
+// listed as failed.
+func newHost(cfg config.Config, log hclog.Logger, notifier host.Notifier, state core.StateStore, drafter host.Drafter) (_ *host.Host, closeRuntimes func(context.Context) error, err error) {
+	modules, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
+	if err != nil {
+		return nil, nil, err
+	}
+	runtimes := map[string]host.Runtime{"wasm": modules}
+	closeRuntimes = func(context.Context) error { return nil } // a compilation that was left behind may still use that of the modules
+	processes, err := process.New(process.Config{UID: cfg.PluginUID, Logger: log.Named("process")})
+	if err == nil {
+		runtimes["process"], closeRuntimes = processes, processes.Close
+	} else {
+		log.Warn("no plugins with runtime: process", "reason", err)
+	}
+	return host.New(host.Config{
+		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, State: state, Drafter: drafter, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
+		Runtimes: runtimes,
+	}), closeRuntimes, nil
+}

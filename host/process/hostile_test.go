@@ -130,6 +130,9 @@ func TestBadEnds(t *testing.T) {
 	}
 }
 
+// hanging is what no end takes, however busy the machine is.
+const hanging = 30 * time.Second
+
 // A start that goes wrong is an error of Load that says what to correct.
 func TestBadStarts(t *testing.T) {
 	tests := map[string]string{
@@ -144,10 +147,11 @@ func TestBadStarts(t *testing.T) {
 	r := newRuntimeWith(t, process.Config{StartTimeout: 2 * time.Second})
 	for mode, want := range tests {
 		t.Run(mode, func(t *testing.T) {
+			a := artifact(program(t, hostilePackage, mode))
 			start := time.Now()
-			_, err := r.Load(t.Context(), artifact(program(t, hostilePackage, mode)))
+			_, err := r.Load(t.Context(), a)
 			require.ErrorContains(t, err, want)
-			require.Less(t, time.Since(start), 10*time.Second)
+			require.Less(t, time.Since(start), hanging)
 			entries, err := os.ReadDir(process.SocketsOf(r))
 			require.NoError(t, err)
 			require.Empty(t, entries, "nothing is left of it")
@@ -165,7 +169,7 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 		start := time.Now()
 		_, err := r.Load(ctx, a)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Less(t, time.Since(start), 5*time.Second)
+		require.Less(t, time.Since(start), hanging)
 	}
 }
 
@@ -208,7 +212,7 @@ func TestBrokenProtocol(t *testing.T) {
 		start := time.Now()
 		_, err := do(ctx, p, &caller{}, order{Do: "unread answers"})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Less(t, time.Since(start), 5*time.Second)
+		require.Less(t, time.Since(start), hanging)
 	})
 }
 
@@ -240,7 +244,7 @@ func TestCancelledRuns(t *testing.T) {
 			<-ctx.Done()
 			start := time.Now()
 			require.ErrorIs(t, <-ended, reason)
-			require.Less(t, time.Since(start), 3*time.Second) // a second, and what a busy machine adds
+			require.Less(t, time.Since(start), hanging)
 			require.Equal(t, test.keeps, before == result(t, p, order{Do: "pid"}))
 		})
 	}
@@ -258,7 +262,7 @@ func TestComputingIsLimited(t *testing.T) {
 	f := failureOf(t, err)
 	require.Equal(t, core.CodePluginCPULimit, f.Code)
 	require.Contains(t, f.Message, "200ms (limit cpu)")
-	require.Less(t, time.Since(start), 10*time.Second)
+	require.Less(t, time.Since(start), hanging)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()

@@ -72,21 +72,30 @@ func computing(t testing.TB, run func(context.Context) error) func() {
 // A computing module must not silence the server. The bound is coarse, for
 // busy machines; BenchmarkHeartbeat has the figures. Without yields the server is
 // silent as long as the modules compute, which shows that the test can tell.
+// What else the machine does adds to the one and may break up the other, so
+// several tries are looked at, and the best of each.
 func TestHeartbeatGoesOnWhileModulesCompute(t *testing.T) {
+	const bound, tries = 200 * time.Millisecond, 8
 	p := load(t, newRuntime(t), spin())
-	protected := silence(computing(t, func(ctx context.Context) error {
-		_, err := p.Handle(ctx, nil, &caller{})
-		return err
-	}))
-	require.Less(t, protected, 200*time.Millisecond)
+	protected := time.Hour
+	for try := 0; try < tries && protected >= bound; try++ {
+		protected = min(protected, silence(computing(t, func(ctx context.Context) error {
+			_, err := p.Handle(ctx, nil, &caller{})
+			return err
+		})))
+	}
+	require.Less(t, protected, bound)
 
 	if testing.Short() {
 		return
 	}
 	free := load(t, newRuntimeWith(t, wasm.Config{Computing: 2 * runtime.GOMAXPROCS(0)}), spin())
-	unprotected := silence(computing(t, func(ctx context.Context) error { return wasm.Unstoppable(ctx, free, nil, &caller{}) }))
+	unprotected := time.Duration(0)
+	for try := 0; try < tries && unprotected <= bound; try++ {
+		unprotected = max(unprotected, silence(computing(t, func(ctx context.Context) error { return wasm.Unstoppable(ctx, free, nil, &caller{}) })))
+	}
 	t.Logf("longest silence: %v, without yields %v", protected, unprotected)
-	require.Greater(t, unprotected, 200*time.Millisecond, "the modules were too short to prove anything")
+	require.Greater(t, unprotected, bound, "the modules were too short to prove anything")
 }
 
 func BenchmarkHeartbeat(b *testing.B) {

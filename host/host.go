@@ -84,6 +84,7 @@ type Host struct {
 	cfg      Config
 	counters counters
 	current  atomic.Pointer[generation]
+	seen     atomic.Pointer[sighting] // what the last Load or Reload has read
 
 	changing sync.Mutex // serializes Load, Reload and Close
 	number   int        // of the newest generation
@@ -100,6 +101,7 @@ func New(cfg Config) *Host {
 	h := &Host{cfg: cfg.withDefaults()}
 	h.patience, h.hurry = context.WithCancel(context.Background())
 	h.current.Store(newGeneration(0))
+	h.seen.Store(&sighting{})
 	return h
 }
 
@@ -113,6 +115,7 @@ func (h *Host) Load(ctx context.Context) error {
 	if h.closed {
 		return errClosed
 	}
+	h.see()
 	f, err := h.reader().read()
 	h.problem = nil
 	switch {
@@ -144,6 +147,7 @@ func (h *Host) Reload(ctx context.Context) error {
 	if h.closed {
 		return errClosed
 	}
+	h.see()
 	f, err := h.reader().read()
 	if err != nil {
 		return fmt.Errorf("reload plugins: %s: %w", h.cfg.Path, err)
@@ -186,6 +190,12 @@ func (h *Host) Close(ctx context.Context) error {
 }
 
 var errClosed = errors.New("host: closed")
+
+// see notes what is read now, so that Watch does not read it again.
+func (h *Host) see() {
+	now := h.look()
+	h.seen.Store(&now)
+}
 
 func (h *Host) reader() fileReader {
 	return fileReader{path: h.cfg.Path, environ: h.cfg.Environ, timeout: h.cfg.DefaultTimeout}

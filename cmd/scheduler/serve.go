@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -36,6 +39,7 @@ func serve(ctx context.Context, args []string, env environment) int {
 		return exitError
 	}
 	fmt.Fprintln(env.stdout, "scheduler", versionText(), a.Summary())
+	defer reloadOnHangup(ctx, a, log)()
 	code := exitOK
 	select {
 	case <-ctx.Done():
@@ -50,6 +54,33 @@ func serve(ctx context.Context, args []string, env environment) int {
 	a.Stop(grace)
 	log.Info("stopped")
 	return code
+}
+
+// reloadOnHangup reloads the plugins at each SIGHUP, until the function it
+// returns is called.
+func reloadOnHangup(ctx context.Context, a *app.App, log hclog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+				if err := a.Reload(ctx); err != nil {
+					log.Error("SIGHUP", "error", err)
+				}
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		cancel()
+		<-done
+	}
 }
 
 // newLogger makes the logger that everything writes to; secrets are masked.

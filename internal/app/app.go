@@ -164,6 +164,7 @@ func (a *App) Start(ctx context.Context) error {
 		a.log.Error("plugins", "error", err)
 	}
 	a.watch()
+	a.watchPlugins()
 	if err := a.engine.Start(); err != nil {
 		return err
 	}
@@ -189,6 +190,27 @@ func (a *App) watch() {
 		return nil
 	})
 }
+
+// watchPlugins reloads plugins.yaml when it changes, until the service stops.
+func (a *App) watchPlugins() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.host.Watch(ctx, watchPeriod)
+	}()
+	a.onStop("plugins.yaml", func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
+// watchPeriod is how often plugins.yaml is looked at.
+const watchPeriod = time.Second
+
+// Reload reads plugins.yaml again, as POST /plugins/reload does.
+func (a *App) Reload(ctx context.Context) error { return a.host.Reload(ctx) }
 
 // obey carries out the commands that come by message, until the service stops.
 func (a *App) obey() {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -41,6 +42,7 @@ type fileReader struct {
 	path    string
 	environ func(string) (string, bool)
 	timeout time.Duration // default of limits.timeout
+	seen    *atomic.Pointer[sighting]
 }
 
 // document is the file's top level.
@@ -54,6 +56,8 @@ type document struct {
 // problem.
 func (r fileReader) read() (file, error) {
 	text, err := readBounded(r.path, maxFile)
+	s := sightingOf(text, err)
+	r.seen.Store(&s)
 	if err != nil {
 		return file{}, err
 	}

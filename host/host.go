@@ -115,7 +115,6 @@ func (h *Host) Load(ctx context.Context) error {
 	if h.closed {
 		return errClosed
 	}
-	h.see()
 	f, err := h.reader().read()
 	h.problem = nil
 	switch {
@@ -147,7 +146,6 @@ func (h *Host) Reload(ctx context.Context) error {
 	if h.closed {
 		return errClosed
 	}
-	h.see()
 	f, err := h.reader().read()
 	if err != nil {
 		return fmt.Errorf("reload plugins: %s: %w", h.cfg.Path, err)
@@ -191,14 +189,8 @@ func (h *Host) Close(ctx context.Context) error {
 
 var errClosed = errors.New("host: closed")
 
-// see notes what is read now, so that Watch does not read it again.
-func (h *Host) see() {
-	now := h.look()
-	h.seen.Store(&now)
-}
-
 func (h *Host) reader() fileReader {
-	return fileReader{path: h.cfg.Path, environ: h.cfg.Environ, timeout: h.cfg.DefaultTimeout}
+	return fileReader{path: h.cfg.Path, environ: h.cfg.Environ, timeout: h.cfg.DefaultTimeout, seen: &h.seen}
 }
 
 // swap makes next current and lets the old generation finish in the background.

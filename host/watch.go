@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io/fs"
+	"os"
 	"time"
 )
 
@@ -12,10 +13,18 @@ import (
 // for no file.
 type sighting [sha256.Size]byte
 
-// look reads what is written now. A file that cannot be read is told by the
-// reload that follows.
+// look reads what is written now. What is no regular file is left alone: reading
+// it may wait for somebody, and take away what he writes.
 func (h *Host) look() sighting {
-	text, err := readBounded(h.cfg.Path, maxFile)
+	if info, err := os.Stat(h.cfg.Path); err == nil && !info.Mode().IsRegular() {
+		return *h.seen.Load()
+	}
+	return sightingOf(readBounded(h.cfg.Path, maxFile))
+}
+
+// sightingOf sums up what reading gave. A file that cannot be read is told by the
+// reload that follows.
+func sightingOf(text []byte, err error) sighting {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return sighting{}

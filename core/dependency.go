@@ -71,6 +71,26 @@ func (e Execution) Counts() bool {
 	return false
 }
 
+// sinceAt is what the ends of the dependency must be later than at an instant. A
+// previous occurrence that is yet to come says that the clock was set back: it
+// cannot be compared with what has ended since, and to wait for the clock would
+// stall the task. Then the latest end counts, and a success before a failure
+// that is yet to come. It may have counted already: rather once too often than
+// not at all.
+func (s DependencyState) sinceAt(now, since time.Time) time.Time {
+	if !since.After(now) {
+		return since
+	}
+	end := s.Succeeded
+	if s.Failed.After(end) && !s.Failed.After(now) {
+		end = s.Failed
+	}
+	if end.IsZero() {
+		return end
+	}
+	return end.Add(-time.Microsecond)
+}
+
 // met reports whether the dependency has done its part, and when.
 func (s DependencyState) met(c DependencyCondition, since time.Time) (at time.Time, ok bool) {
 	at = s.Succeeded
@@ -108,6 +128,7 @@ func (p DependencyPolicy) Judge(now, since time.Time, until *time.Time, states [
 	v := Verdict{Ruling: RulingOpen}
 	var waiting []string
 	for _, s := range states {
+		since := s.sinceAt(now, since)
 		at, ok := s.met(p.Condition, since)
 		switch {
 		case ok && at.After(v.At):

@@ -13,19 +13,26 @@ import (
 	"github.com/nexuscore/scheduler/internal/memory"
 )
 
-// jumping is a clock that can be set forward, as a resumed laptop's is.
+// jumping is a clock that can be set forward, as a resumed laptop's is, or back.
 type jumping struct{ by atomic.Int64 }
 
 func (j *jumping) Now() time.Time { return time.Now().Add(time.Duration(j.by.Load())) }
 
+// settable gives the world a store and a scheduler whose clock can be set. It
+// comes before the first task.
+func (w *world) settable() *jumping {
+	clock := &jumping{}
+	w.store = memory.NewStore(clock)
+	w.scheduler = core.NewScheduler(core.SchedulerConfig{
+		Store: w.store, Types: anyType{}, Signals: w.signals, Clock: clock, Timetable: w.timetable,
+		Defaults: core.Defaults{Timeout: time.Hour, RetryAttempts: 3, RetryDelay: 10 * time.Second},
+	})
+	return clock
+}
+
 func TestAJumpOfTheClockDoesNotTakeLiveWorkAway(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		clock := &jumping{}
-		w.store = memory.NewStore(clock)
-		w.scheduler = core.NewScheduler(core.SchedulerConfig{
-			Store: w.store, Types: anyType{}, Signals: w.signals, Clock: clock, Timetable: w.timetable,
-			Defaults: core.Defaults{Timeout: time.Hour, RetryAttempts: 3, RetryDelay: 10 * time.Second},
-		})
+		clock := w.settable()
 		var j journal
 		e := w.node(j.record(taking(time.Minute)))
 		x := w.execute(w.task())

@@ -136,7 +136,7 @@ func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 }
 
 // UnqueueStale makes executions pending again that were marked longer than age
-// ago.
+// ago, or later than can be.
 func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error) {
 	now, err := s.begin(ctx, "unqueue stale executions")
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) 
 		switch {
 		case !live || e.Status != core.StatusQueued:
 			delete(s.queuedAt, id) // a worker took it since
-		case n < limit && at.Before(now.Add(-age)):
+		case n < limit && (at.Before(now.Add(-age)) || at.After(now.Add(core.MarkedAhead))):
 			s.unqueue(id)
 			n++
 		}

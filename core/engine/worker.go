@@ -281,8 +281,13 @@ func completion(e core.Execution, out core.Outcome, err, cause error) core.Compl
 	case err == nil:
 		c.Settle = func(now time.Time, e *core.Execution) { e.Succeed(out, now) }
 		c.Effects = out.Effects
-	case errors.Is(cause, errShutdown), errors.Is(cause, errLeaseGone):
+	case errors.Is(cause, errShutdown):
 		c.Settle = func(now time.Time, e *core.Execution) { e.HandBack(now) }
+	case errors.Is(cause, errLeaseGone):
+		// It is written when nobody has taken the execution back yet. Then this
+		// counts as a loss as if somebody had: work that makes its node deaf must
+		// come to an end.
+		c.Settle = func(now time.Time, e *core.Execution) { e.LoseLease(now) }
 	default:
 		f := failure(e, err, cause)
 		c.Settle = func(now time.Time, e *core.Execution) { e.Fail(f, out.Plugin, spread, now) }

@@ -165,7 +165,7 @@ func (e *Execution) Fail(f *Failure, plugin string, spread float64, now time.Tim
 	e.note(f)
 	if f.Class == ClassCancelled {
 		e.endAttempt(StatusCancelled, f, now)
-		e.finish(StatusCancelled, now)
+		e.endCancelled(now)
 		return
 	}
 	e.endAttempt(StatusFailed, f, now)
@@ -186,7 +186,7 @@ func (e *Execution) LoseLease(now time.Time) {
 	e.endAttempt(StatusLost, f, now)
 	switch {
 	case e.CancelRequested:
-		e.finish(StatusCancelled, now)
+		e.endCancelled(now)
 	case e.Policy.Delivery == AtMostOnce:
 		e.finish(StatusLost, now)
 	case e.lost() >= maxLost:
@@ -197,7 +197,7 @@ func (e *Execution) LoseLease(now time.Time) {
 }
 
 // lost counts the attempts whose worker vanished.
-func (e *Execution) lost() int {
+func (e Execution) lost() int {
 	n := 0
 	for _, a := range e.Attempts {
 		if a.Status == StatusLost {
@@ -252,12 +252,21 @@ func (e *Execution) retryOrFinish(f *Failure, spread float64, now time.Time) {
 	delay, again := e.Policy.RetryPolicy.After(e.Attempt-e.lost(), f, spread)
 	switch {
 	case e.CancelRequested:
-		e.finish(StatusCancelled, now)
+		e.endCancelled(now)
 	case !again:
 		e.finish(StatusFailed, now)
 	default:
 		e.Status, e.Worker, e.DueAt = StatusRetrying, "", Instant(now.Add(delay))
 	}
+}
+
+// endCancelled ends an execution as cancelled. Its last attempt may have ended in
+// another way before the order arrived; that stays with the attempt, and in the
+// text.
+func (e *Execution) endCancelled(now time.Time) {
+	code := CodeCancelled
+	e.ErrorCode = &code
+	e.finish(StatusCancelled, now)
 }
 
 func (e *Execution) endAttempt(s Status, f *Failure, now time.Time) {

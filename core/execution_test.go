@@ -121,12 +121,22 @@ func TestFail(t *testing.T) {
 			e.Fail(&tc.failure, "p@1", 0, later(3*time.Second))
 			require.Equal(t, tc.want, e.Status)
 			require.Equal(t, "it broke", *e.Error)
-			require.Equal(t, core.CodeExecutionFailed, *e.ErrorCode)
+			require.Equal(t, codeOf(e, core.CodeExecutionFailed), *e.ErrorCode)
+			require.Equal(t, core.CodeExecutionFailed, *e.Attempts[0].ErrorCode)
 			require.Len(t, e.Attempts, 1)
 			require.Equal(t, tc.attempt, e.Attempts[0].Status)
 			requireEnded(t, e, 3*time.Second)
 		})
 	}
+}
+
+// codeOf is the code of what has ended with a code: that of a cancelled
+// execution is always CANCELLED, however its last attempt ended.
+func codeOf(e core.Execution, code core.Code) core.Code {
+	if e.Status == core.StatusCancelled {
+		return core.CodeCancelled
+	}
+	return code
 }
 
 // requireEnded demands that a final execution has an end, after so long, and
@@ -173,10 +183,11 @@ func TestLoseLease(t *testing.T) {
 			}
 			e.LoseLease(later(20 * time.Second))
 			require.Equal(t, tc.want, e.Status)
-			require.Equal(t, core.CodeLeaseLost, *e.ErrorCode)
+			require.Equal(t, codeOf(e, core.CodeLeaseLost), *e.ErrorCode)
 			require.Contains(t, *e.Error, "node-a")
 			last := e.Attempts[len(e.Attempts)-1]
 			require.Equal(t, core.StatusLost, last.Status)
+			require.Equal(t, core.CodeLeaseLost, *last.ErrorCode)
 			if e.Status == core.StatusRetrying {
 				require.Equal(t, later(20*time.Second), e.DueAt, "the delay of the policy is for failures of the work")
 				return

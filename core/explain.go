@@ -203,7 +203,7 @@ func (x explaining) dueGate(e Execution) GateState {
 	}
 	why := "due"
 	if e.Status == StatusRetrying {
-		why = fmt.Sprintf("attempt %d of %d is due", e.Attempt+1, e.MaxAttempts)
+		why = fmt.Sprintf("the next attempt%s is due", e.spent())
 	}
 	g := gate(GateDue, true, "%s at %s", why, e.DueAt.Format(time.RFC3339))
 	g.OpensAt = &e.DueAt

@@ -158,17 +158,34 @@ func (e Execution) summary() ExecutionSummary {
 }
 
 func failureText(e Execution) string {
-	text := fmt.Sprintf("task %q failed", e.TaskName)
+	text := fmt.Sprintf("task %q failed%s", e.TaskName, e.spent())
 	if e.Status == StatusLost {
 		text = fmt.Sprintf("an execution of task %q was lost", e.TaskName)
-	}
-	if e.Attempt > 0 {
-		text += fmt.Sprintf(" after %d of %d attempts", e.Attempt, e.MaxAttempts)
 	}
 	if e.Error != nil {
 		text += ": " + *e.Error
 	}
 	return text
+}
+
+// spent says what an execution has used up: attempts, which the retry policy
+// counts, and workers, which it does not. "" when it has not begun.
+func (e Execution) spent() string {
+	lost := e.lost()
+	tried := e.Attempt - lost
+	workers := fmt.Sprintf("%d lost workers", lost)
+	if lost == 1 {
+		workers = "1 lost worker"
+	}
+	switch {
+	case e.Attempt == 0:
+		return ""
+	case lost == 0:
+		return fmt.Sprintf(" after %d of %d attempts", tried, e.MaxAttempts)
+	case tried == 0:
+		return " after " + workers
+	}
+	return fmt.Sprintf(" after %d of %d attempts and %s", tried, e.MaxAttempts, workers)
 }
 
 func missedText(missed []Execution) string {

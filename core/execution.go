@@ -72,7 +72,7 @@ type Execution struct {
 	LeaseUntil      time.Time       `json:"-"`
 	CancelRequested bool            `json:"-"`
 	AttemptStart    time.Time       `json:"-"` // start of the running attempt
-	LateAt          *time.Time      `json:"-"` // people are told when it has not started by then; nil is never, or done
+	LateAt          *time.Time      `json:"-"` // people are told, once, when it has not started by then; nil is never, or done
 }
 
 // Attempt is one finished try at an execution.
@@ -142,9 +142,6 @@ func (e *Execution) Start(owner string, token int64, now, leaseUntil time.Time) 
 	e.AttemptStart = now
 	if e.StartTime == nil {
 		e.StartTime = &now
-	}
-	if !e.late(now) {
-		e.LateAt = nil
 	}
 	return nil
 }
@@ -231,11 +228,15 @@ func (e *Execution) HandBack(now time.Time) {
 }
 
 // PutOff takes a claim back whose attempt has not begun: the execution may not
-// start before due after all.
+// start before due after all. Whether it is late is counted from there, unless
+// it was late already: people are told once.
 func (e *Execution) PutOff(due time.Time) {
 	e.Attempt--
 	if e.Attempt == 0 {
-		e.StartTime, e.LateAt = nil, e.Policy.Alerts.lateAt(due)
+		if e.LateAt != nil && !e.Watched() {
+			e.LateAt = e.Policy.Alerts.lateAt(due)
+		}
+		e.StartTime = nil
 	}
 	e.Status, e.Worker, e.DueAt = StatusPending, "", Instant(due)
 }

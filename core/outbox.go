@@ -87,6 +87,12 @@ func (a Alerts) lateAt(due time.Time) *time.Time {
 	return &at
 }
 
+// Watched reports whether people are to be told that the execution is late, now
+// or when the time comes: it has not started in time, and nobody was told.
+func (e Execution) Watched() bool {
+	return e.LateAt != nil && (e.StartTime == nil || !e.StartTime.Before(*e.LateAt))
+}
+
 // late reports whether the execution started late, or has not started and is
 // late at an instant.
 func (e Execution) late(at time.Time) bool {

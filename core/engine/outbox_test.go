@@ -203,3 +203,27 @@ func TestADependentStartsAtOnceWhenTheJudgeEndsItsDependency(t *testing.T) {
 		require.Less(t, calls[1].at.Sub(begin), time.Second)
 	})
 }
+
+// TestALateExecutionIsToldOnceAlsoWhenItIsHandedBack: it is late, runs, and is
+// handed back by a node that stops; then it waits for long again.
+func TestALateExecutionIsToldOnceAlsoWhenItIsHandedBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var events, alerts listener
+		e := w.node(taking(time.Hour), telling(&events, &alerts), func(c *engine.Config) { c.Concurrency = 1 })
+		patient := timeout(2 * time.Hour)
+		w.execute(w.task(patient))
+		time.Sleep(time.Second)
+		x := w.execute(w.task(patient, policy(func(p *core.Policy) { p.Alerts.LateAfterMs = core.MillisOf(30 * time.Second) })))
+		time.Sleep(time.Hour + time.Minute)
+		require.Equal(t, core.StatusRunning, w.execution(x.ID).Status)
+		require.Equal(t, []string{"execution.late"}, alerts.types())
+		stop(e, 0)
+		require.Equal(t, core.StatusPending, w.execution(x.ID).Status)
+		time.Sleep(10 * time.Minute)
+		e = w.node(instantly, telling(&events, &alerts))
+		time.Sleep(10 * time.Minute)
+		stop(e, time.Second)
+		require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status)
+		require.Equal(t, []string{"execution.late"}, alerts.types())
+	})
+}

@@ -97,14 +97,13 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 		}
 		tokens = tokens[len(batch):]
 		v, args := c.table(columns, pairs)
-		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now), stamp(c.now))
+		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now))
 		var rows []executionRow
 		err := c.list(ctx, &rows, `
 			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET
 				status = 'running', token = v.new_token, worker = ?, lease_until = ?,
-				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?),
-				late_at = CASE WHEN COALESCE(start_time, ?) < late_at THEN NULL ELSE late_at END
+				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?)
 			FROM v WHERE id = v.claimed_id
 			RETURNING `+executionColumns, args...)
 		for _, r := range rows {

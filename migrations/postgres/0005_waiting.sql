@@ -1,0 +1,13 @@
+-- +goose Up
+
+-- RaiseLate: what is late, and when the next one is. One that has started in
+-- time keeps its late_at, in case it is handed back, and is not looked at.
+DROP INDEX executions_late_idx;
+CREATE INDEX executions_late_idx ON executions (late_at)
+    WHERE late_at IS NOT NULL AND (start_time IS NULL OR start_time >= late_at);
+
+-- +goose Down
+
+DROP INDEX executions_late_idx;
+CREATE INDEX executions_late_idx ON executions (late_at)
+    WHERE late_at IS NOT NULL;

@@ -93,13 +93,17 @@ const maxErrorBytes = 4 << 10
 // NewExecution plans an occurrence of t at nominal, to start at due at the
 // earliest.
 func NewExecution(t Task, trigger Trigger, nominal, due, now time.Time) Execution {
-	return Execution{
+	e := Execution{
 		ID: NewID(), TaskID: t.ID, TaskName: t.Name, Type: t.Type,
 		Status: StatusPending, Trigger: trigger,
 		NominalTime: Instant(nominal), DueAt: Instant(due), CreatedAt: Instant(now),
 		MaxAttempts: t.RetryPolicy.Attempts, Attempts: []Attempt{},
-		Policy: t.Policy, Data: t.Data, Hours: hoursOf(t, trigger), LateAt: t.Alerts.lateAt(due),
+		Policy: t.Policy, Data: t.Data, Hours: hoursOf(t, trigger),
 	}
+	if trigger != TriggerBackfill { // it is late by its nature, and stands back for all others
+		e.LateAt = t.Alerts.lateAt(due)
+	}
+	return e
 }
 
 // NewRetry plans a fresh execution of the same work as a finished one.

@@ -271,6 +271,18 @@ func TestARetryingExecutionThatIsCancelledKeepsItsDuration(t *testing.T) {
 	require.Len(t, e.Attempts, 1)
 }
 
+func TestOnlyABackfillIsNeverLate(t *testing.T) {
+	task := coretest.Task(func(s *core.TaskSpec) { s.Alerts.LateAfterMs = 1000 })
+	for _, trigger := range []core.Trigger{core.TriggerSchedule, core.TriggerManual, core.TriggerDependency, core.TriggerBackfill} {
+		e := core.NewExecution(task, trigger, later(0), later(time.Minute), later(time.Minute))
+		if trigger == core.TriggerBackfill {
+			require.Nil(t, e.LateAt)
+			continue
+		}
+		require.Equal(t, later(time.Minute+time.Second), *e.LateAt, trigger)
+	}
+}
+
 func TestAClockThatWentBackGivesNoNegativeDuration(t *testing.T) {
 	e := running(t)
 	e.Succeed(core.Outcome{}, coretest.Epoch())

@@ -72,7 +72,7 @@ type ExecutionSummary struct {
 // Alerts says what people are told about a task's executions.
 type Alerts struct {
 	LateAfterMs Millis `json:"lateAfterMs"` // one that has not started so long after it was due; 0 is never
-	Missed      bool   `json:"missed"`      // occurrences that do not run because they came due too long ago
+	Missed      bool   `json:"missed"`      // occurrences that do not run because they came due too long ago, but not those that a later one replaces
 	Failed      bool   `json:"failed"`      // one that failed for good or was lost
 }
 
@@ -121,7 +121,7 @@ func MessagesOf(executions []Execution, now time.Time) []Message {
 		switch {
 		case e.Policy.Alerts.Failed && (e.Status == StatusFailed || e.Status == StatusLost):
 			all = append(all, message(MessageAlert, eventType(e.Status), e, failureText(e), now))
-		case e.Policy.Alerts.Missed && e.Status == StatusMissed:
+		case e.Policy.Alerts.Missed && e.Status == StatusMissed && !e.replaced():
 			if missed[e.TaskID] == nil {
 				tasks = append(tasks, e.TaskID)
 			}
@@ -134,6 +134,9 @@ func MessagesOf(executions []Execution, now time.Time) []Message {
 	}
 	return all
 }
+
+// replaced reports whether the occurrence was missed because a later one runs.
+func (e Execution) replaced() bool { return e.ErrorCode != nil && *e.ErrorCode == CodeReplaced }
 
 // LateMessages returns what is to be told about an execution that is late: an
 // event and an alert.

@@ -99,14 +99,16 @@ func TestALateExecutionIsToldWhenItIsLate(t *testing.T) {
 
 func TestWhatCameDueWhileNobodyWasThereIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.task(every(time.Minute), policy(func(p *core.Policy) { p.Alerts.LateAfterMs = core.MillisOf(time.Second) }))
+		w.task(every(time.Minute), policy(func(p *core.Policy) {
+			p.Alerts.LateAfterMs, p.Misfire.WindowMs = core.MillisOf(time.Second), core.MillisOf(150*time.Second)
+		}))
 		time.Sleep(5*time.Minute + 10*time.Second)
 		var events, alerts listener
 		e := w.node(instantly, telling(&events, &alerts))
 		time.Sleep(time.Second)
 		stop(e, time.Second)
 		require.ElementsMatch(t, []string{"execution.missed", "execution.late"}, alerts.types())
-		require.Contains(t, string(alerts.told[0].Data)+string(alerts.told[1].Data), "missed 4 occurrences")
+		require.Contains(t, string(alerts.told[0].Data)+string(alerts.told[1].Data), "missed 2 occurrences", "and two were replaced")
 	})
 }
 
@@ -225,5 +227,23 @@ func TestALateExecutionIsToldOnceAlsoWhenItIsHandedBack(t *testing.T) {
 		stop(e, time.Second)
 		require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status)
 		require.Equal(t, []string{"execution.late"}, alerts.types())
+	})
+}
+
+// TestAnOutageIsNoStormOfAlerts: after some hours each task catches up once, and
+// nothing that its policy makes of the others is an accident.
+func TestAnOutageIsNoStormOfAlerts(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		const tasks = 500
+		for range tasks {
+			w.task(every(time.Hour), policy(func(p *core.Policy) { p.Misfire.WindowMs = core.MillisOf(8 * 24 * time.Hour) }))
+		}
+		time.Sleep(3*time.Hour + time.Minute)
+		var events, alerts listener
+		e := w.node(instantly, telling(&events, &alerts))
+		time.Sleep(time.Minute)
+		stop(e, 0)
+		require.Empty(t, alerts.types())
+		require.Len(t, events.types(), 3*tasks, "two missed and one succeeded of each")
 	})
 }

@@ -79,7 +79,8 @@ func (t Task) lookAgain(now time.Time) Task {
 }
 
 // AfterExecution says what the end of one of its executions does to a task:
-// failures in a row pause it, when it asks for that. changed is false when
+// failures in a row pause it, when it asks for that. Those of its dependencies
+// do not count. changed is false when
 // nothing happens.
 func (t Task) AfterExecution(e Execution) (next Task, changed bool) {
 	if t.PauseAfterFailures == 0 {
@@ -93,6 +94,9 @@ func (t Task) AfterExecution(e Execution) (next Task, changed bool) {
 	case StatusFailed, StatusLost:
 	default:
 		return t, false
+	}
+	if e.ErrorCode != nil && *e.ErrorCode == CodeDependencyFailed {
+		return t, false // it was not tried: the failure is another task's
 	}
 	t.Plan.Failures++
 	if t.Plan.Failures >= t.PauseAfterFailures && t.PauseReason == nil {

@@ -208,3 +208,33 @@ func TestByHandDependenciesDoNotCount(t *testing.T) {
 		stop(e, time.Second)
 	})
 }
+
+// TestFailuresOfDependenciesPauseNobody: whether the task has times of its own
+// or follows the other one, it was never tried.
+func TestFailuresOfDependenciesPauseNobody(t *testing.T) {
+	for kind, timing := range map[string]func(*core.TaskSpec){"scheduled": every(time.Minute), "following": func(*core.TaskSpec) {}} {
+		t.Run(kind, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				e := w.node(failingFor(broken("source")))
+				source := w.task(named("source"), policy(once))
+				task := w.task(timing, after(source), policy(func(p *core.Policy) { p.PauseAfterFailures = 2 }))
+				for range 4 {
+					w.execute(source)
+					time.Sleep(2 * time.Minute)
+				}
+				stop(e, time.Second)
+				failures := 0
+				for _, x := range w.history(task.ID) {
+					if x.Status == core.StatusFailed {
+						require.Equal(t, core.CodeDependencyFailed, *x.ErrorCode)
+						failures++
+					}
+				}
+				require.GreaterOrEqual(t, failures, 4)
+				task, err := w.scheduler.Task(context.Background(), task.ID)
+				require.NoError(t, err)
+				require.Nil(t, task.PauseReason)
+			})
+		})
+	}
+}

@@ -21,7 +21,7 @@ type DependencyFailure string
 // What a failed dependency does.
 const (
 	DependencyFails DependencyFailure = "fail" // the execution fails with DEPENDENCY_FAILED; the default
-	DependencySkips DependencyFailure = "skip" // it is recorded as skipped
+	DependencySkips DependencyFailure = "skip" // it is recorded as skipped, with DEPENDENCY_FAILED; to those after it that is a failure too
 	DependencyWaits DependencyFailure = "wait" // it goes on waiting, for a retry of the dependency
 )
 
@@ -48,25 +48,28 @@ type DependencyState struct {
 	TaskID    string
 	Name      string
 	Succeeded time.Time // end of the latest execution that succeeded; zero is none
-	Failed    time.Time // end of the latest that failed, was cancelled or lost
+	Failed    time.Time // end of the latest that failed, was cancelled or lost, or skipped because a dependency of its own failed
 }
 
-// Note takes the end of an execution in a state into account.
+// Note takes the end of an execution that Counts into account.
 func (s *DependencyState) Note(status Status, end time.Time) {
 	switch {
 	case status == StatusSucceeded && end.After(s.Succeeded):
 		s.Succeeded = end
-	case (status == StatusFailed || status == StatusCancelled || status == StatusLost) && end.After(s.Failed):
+	case status != StatusSucceeded && end.After(s.Failed):
 		s.Failed = end
 	}
 }
 
 // Counts reports whether those that depend on the task care about the end of
-// this execution.
+// this execution. What did not run because of its own dependencies goes down the
+// chain; what its own policies dismissed is as if it had not been.
 func (e Execution) Counts() bool {
 	switch e.Status {
 	case StatusSucceeded, StatusFailed, StatusCancelled, StatusLost:
 		return true
+	case StatusSkipped:
+		return e.ErrorCode != nil && *e.ErrorCode == CodeDependencyFailed
 	}
 	return false
 }
@@ -207,7 +210,8 @@ func (e *Execution) Settle(v Verdict, now time.Time) bool {
 		e.Awaits = nil
 		e.failDependency(v.Reason, now)
 	case RulingSkip:
-		e.Awaits = nil
+		code := CodeDependencyFailed
+		e.Awaits, e.ErrorCode = nil, &code
 		e.Dismiss(StatusSkipped, v.Reason, now)
 	case RulingWait:
 		return false

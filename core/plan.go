@@ -141,10 +141,16 @@ func (p *planning) await(e *Execution) {
 // whether it ran or not. Before the first one everything since the creation
 // counts.
 func (p *planning) since() time.Time {
-	if s := p.plan.State.Since; s != nil {
+	t := p.task
+	t.Plan = p.plan.State
+	return t.since()
+}
+
+func (t Task) since() time.Time {
+	if s := t.Plan.Since; s != nil {
 		return *s
 	}
-	return p.task.CreatedAt.Add(-time.Microsecond)
+	return t.CreatedAt.Add(-time.Microsecond)
 }
 
 // pass makes an occurrence the previous one.

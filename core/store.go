@@ -231,6 +231,9 @@ type QueueStore interface {
 	// Occupancy counts who is queued or runs with a concurrency key ("" is none)
 	// and of a type.
 	Occupancy(ctx context.Context, key, taskType string) (Occupancy, error)
+	// Live looks at the executions of a task that have not ended, of which it
+	// returns up to limit. Nothing live, or an unknown task, is an empty report.
+	Live(ctx context.Context, taskID string, limit int) (LiveReport, error)
 	// Ready lists up to limit executions that may be handed to the queue now:
 	// due, not queued yet, waiting for no dependency, and not behind another queued or running execution of
 	// their exclusive task, a full concurrency key or a full type, or a rate limit
@@ -276,6 +279,13 @@ const NoneHere = -1
 // TypeFull reports whether a type with a limit has no free slot while held of
 // its executions hold one.
 func TypeFull(limit, held int) bool { return limit < 0 || limit > 0 && held >= limit }
+
+// LiveReport is a look at the executions of a task that have not ended.
+type LiveReport struct {
+	Active Active
+	Holder *Execution  // the oldest that is queued or runs: others of an exclusive task wait for it
+	Oldest []Execution // in the order of their creation
+}
 
 // ReadyReport is a look at the executions that wait.
 type ReadyReport struct {

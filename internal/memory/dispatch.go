@@ -202,6 +202,31 @@ func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occup
 	return o, nil
 }
 
+// Live looks at the executions of a task that have not ended.
+func (s *Store) Live(ctx context.Context, taskID string, limit int) (core.LiveReport, error) {
+	if _, err := s.begin(ctx, "look at live executions"); err != nil {
+		return core.LiveReport{}, err
+	}
+	defer s.end()
+
+	report := core.LiveReport{Active: s.executions.active(taskID)}
+	d, ok := s.executions.byTask[taskID]
+	if !ok {
+		return report, nil
+	}
+	for _, id := range d.live.sorted {
+		e := s.executions.live[id]
+		if report.Holder == nil && (e.Status == core.StatusQueued || e.Status == core.StatusRunning) {
+			holder := cloneExecution(*e)
+			report.Holder = &holder
+		}
+		if len(report.Oldest) < limit {
+			report.Oldest = append(report.Oldest, cloneExecution(*e))
+		}
+	}
+	return report, nil
+}
+
 // oldest returns the first few of ids in the order of their creation.
 func oldest(ids []string) []string {
 	slices.Sort(ids)

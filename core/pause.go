@@ -3,20 +3,29 @@ package core
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
 // maxPauseReason bounds the text of a pause.
 const maxPauseReason = 500
 
+// defaultPauseReason is for those who give none: a reason that is empty reads
+// like no pause.
+const defaultPauseReason = "paused on request"
+
 // PauseTask stops a task from planning, for a reason that people see. What is
 // planned already runs, and POST /tasks/:id/execute still works. Pausing a
-// paused task replaces the reason. Errors: NOT_FOUND, VALIDATION_FAILED.
+// paused task replaces the reason; none is defaultPauseReason. Errors:
+// NOT_FOUND, VALIDATION_FAILED.
 func (s *Scheduler) PauseTask(ctx context.Context, id, reason string) (Task, error) {
 	var p problems
 	p.text("/reason", reason, 0, maxPauseReason)
 	if err := Invalid(CodeValidationFailed, p); err != nil {
 		return Task{}, err
+	}
+	if strings.TrimSpace(reason) == "" {
+		reason = defaultPauseReason
 	}
 	return s.store.UpdateTask(ctx, id, AnyVersion, func(_ time.Time, t Task) (Task, error) {
 		return t.paused(reason), nil

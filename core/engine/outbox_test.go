@@ -1,12 +1,14 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
@@ -245,5 +247,26 @@ func TestAnOutageIsNoStormOfAlerts(t *testing.T) {
 		stop(e, 0)
 		require.Empty(t, alerts.types())
 		require.Len(t, events.types(), 3*tasks, "two missed and one succeeded of each")
+	})
+}
+
+// TestARefusedAlertIsLoggedInItsOwnWords: the code that the failure has would
+// tell of an execution that failed.
+func TestARefusedAlertIsLoggedInItsOwnWords(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var events, alerts listener
+		alerts.refuse = func(core.Message) error {
+			return &core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassPermanent, Message: "the service answered 400"}
+		}
+		var log bytes.Buffer
+		e := w.node(failsAlways, telling(&events, &alerts), func(c *engine.Config) {
+			c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Mutex: &sync.Mutex{}, Level: hclog.Error})
+		})
+		w.execute(w.task(policy(once)))
+		time.Sleep(time.Minute)
+		stop(e, time.Second)
+		require.Contains(t, log.String(), `alert given up`)
+		require.Contains(t, log.String(), `error="the service answered 400"`)
+		require.NotContains(t, log.String(), "EXECUTION_FAILED")
 	})
 }

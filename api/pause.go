@@ -28,7 +28,7 @@ func (s *Server) pauseTask(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	s.changed(c, "task paused", "task_id", id, "reason", in.Reason)
+	s.changed(c, "task paused", "task_id", id, "reason", *t.PauseReason)
 	setETag(c, t.Version)
 	return s.render(c, http.StatusOK, t)
 }

@@ -17,7 +17,7 @@ func TestPauseAndResume(t *testing.T) {
 	paused := f.want(200, "POST", "/tasks/"+id+"/pause", `{"reason": "stream is off"}`).body
 	require.Equal(t, "stream is off", paused["pauseReason"])
 	require.Nil(t, paused["nextRun"])
-	require.Empty(t, f.want(200, "POST", "/tasks/"+id+"/pause", nil).body["pauseReason"], "a reason is not required")
+	require.Equal(t, "paused on request", f.want(200, "POST", "/tasks/"+id+"/pause", nil).body["pauseReason"], "a reason is not required")
 
 	paused["name"] = "renamed"
 	paused["intervalMs"] = 120_000

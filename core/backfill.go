@@ -225,7 +225,7 @@ func (b *backfilling) admit(done *BackfilledOccurrence, last bool) {
 	due := b.now.Add(time.Duration(b.admitted) * time.Minute / time.Duration(b.request.PerMinute))
 	b.admitted++
 	e := NewExecution(b.task, TriggerBackfill, done.Nominal, due, b.now)
-	e.Policy.Overlap, e.Policy.Priority, e.LateAt = b.request.Overlap, 0, nil
+	e.Policy.Overlap, e.Policy.Priority = b.request.Overlap, 0
 	b.result.Executions = append(b.result.Executions, e)
 	if !b.request.DryRun {
 		done.ExecutionID = e.ID

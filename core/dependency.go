@@ -21,7 +21,7 @@ type DependencyFailure string
 // What a failed dependency does.
 const (
 	DependencyFails DependencyFailure = "fail" // the execution fails with DEPENDENCY_FAILED; the default
-	DependencySkips DependencyFailure = "skip" // it is recorded as skipped
+	DependencySkips DependencyFailure = "skip" // it is recorded as skipped, with DEPENDENCY_FAILED; to those after it that is a failure too
 	DependencyWaits DependencyFailure = "wait" // it goes on waiting, for a retry of the dependency
 )
 
@@ -48,27 +48,50 @@ type DependencyState struct {
 	TaskID    string
 	Name      string
 	Succeeded time.Time // end of the latest execution that succeeded; zero is none
-	Failed    time.Time // end of the latest that failed, was cancelled or lost
+	Failed    time.Time // end of the latest that failed, was cancelled or lost, or skipped because a dependency of its own failed
 }
 
-// Note takes the end of an execution in a state into account.
+// Note takes the end of an execution that Counts into account.
 func (s *DependencyState) Note(status Status, end time.Time) {
 	switch {
 	case status == StatusSucceeded && end.After(s.Succeeded):
 		s.Succeeded = end
-	case (status == StatusFailed || status == StatusCancelled || status == StatusLost) && end.After(s.Failed):
+	case status != StatusSucceeded && end.After(s.Failed):
 		s.Failed = end
 	}
 }
 
 // Counts reports whether those that depend on the task care about the end of
-// this execution.
+// this execution. What did not run because of its own dependencies goes down the
+// chain; what its own policies dismissed is as if it had not been.
 func (e Execution) Counts() bool {
 	switch e.Status {
 	case StatusSucceeded, StatusFailed, StatusCancelled, StatusLost:
 		return true
+	case StatusSkipped:
+		return e.ErrorCode != nil && *e.ErrorCode == CodeDependencyFailed
 	}
 	return false
+}
+
+// sinceAt is what the ends of the dependency must be later than at an instant. A
+// previous occurrence that is yet to come says that the clock was set back: it
+// cannot be compared with what has ended since, and to wait for the clock would
+// stall the task. Then the latest end counts, and a success before a failure
+// that is yet to come. It may have counted already: rather once too often than
+// not at all.
+func (s DependencyState) sinceAt(now, since time.Time) time.Time {
+	if !since.After(now) {
+		return since
+	}
+	end := s.Succeeded
+	if s.Failed.After(end) && !s.Failed.After(now) {
+		end = s.Failed
+	}
+	if end.IsZero() {
+		return end
+	}
+	return end.Add(-time.Microsecond)
 }
 
 // met reports whether the dependency has done its part, and when.
@@ -108,6 +131,7 @@ func (p DependencyPolicy) Judge(now, since time.Time, until *time.Time, states [
 	v := Verdict{Ruling: RulingOpen}
 	var waiting []string
 	for _, s := range states {
+		since := s.sinceAt(now, since)
 		at, ok := s.met(p.Condition, since)
 		switch {
 		case ok && at.After(v.At):
@@ -186,7 +210,8 @@ func (e *Execution) Settle(v Verdict, now time.Time) bool {
 		e.Awaits = nil
 		e.failDependency(v.Reason, now)
 	case RulingSkip:
-		e.Awaits = nil
+		code := CodeDependencyFailed
+		e.Awaits, e.ErrorCode = nil, &code
 		e.Dismiss(StatusSkipped, v.Reason, now)
 	case RulingWait:
 		return false

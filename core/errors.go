@@ -46,6 +46,7 @@ const (
 	CodePluginTrap        Code = "PLUGIN_TRAP"         // panicked or executed an illegal instruction
 	CodePluginCrashed     Code = "PLUGIN_CRASHED"      // its process ended
 	CodeLeaseLost         Code = "LEASE_LOST"          // the node that ran it stopped answering
+	CodeReplaced          Code = "REPLACED"            // missed, and a later occurrence runs instead
 )
 
 // RequestCodes lists every code that a request can be answered with.
@@ -63,7 +64,7 @@ func ExecutionCodes() []Code {
 	return []Code{
 		CodeExecutionFailed, CodeTimeout, CodeCancelled, CodeDependencyFailed, CodePluginMemoryLimit,
 		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginStateLimit, CodePluginDenied, CodePluginTrap,
-		CodePluginCrashed, CodePluginUnavailable, CodeLeaseLost,
+		CodePluginCrashed, CodePluginUnavailable, CodeLeaseLost, CodeReplaced,
 	}
 }
 

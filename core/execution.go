@@ -72,7 +72,7 @@ type Execution struct {
 	LeaseUntil      time.Time       `json:"-"`
 	CancelRequested bool            `json:"-"`
 	AttemptStart    time.Time       `json:"-"` // start of the running attempt
-	LateAt          *time.Time      `json:"-"` // people are told when it has not started by then; nil is never, or done
+	LateAt          *time.Time      `json:"-"` // people are told, once, when it has not started by then; nil is never, or done
 }
 
 // Attempt is one finished try at an execution.
@@ -93,13 +93,17 @@ const maxErrorBytes = 4 << 10
 // NewExecution plans an occurrence of t at nominal, to start at due at the
 // earliest.
 func NewExecution(t Task, trigger Trigger, nominal, due, now time.Time) Execution {
-	return Execution{
+	e := Execution{
 		ID: NewID(), TaskID: t.ID, TaskName: t.Name, Type: t.Type,
 		Status: StatusPending, Trigger: trigger,
 		NominalTime: Instant(nominal), DueAt: Instant(due), CreatedAt: Instant(now),
 		MaxAttempts: t.RetryPolicy.Attempts, Attempts: []Attempt{},
-		Policy: t.Policy, Data: t.Data, Hours: hoursOf(t, trigger), LateAt: t.Alerts.lateAt(due),
+		Policy: t.Policy, Data: t.Data, Hours: hoursOf(t, trigger),
 	}
+	if trigger != TriggerBackfill { // it is late by its nature, and stands back for all others
+		e.LateAt = t.Alerts.lateAt(due)
+	}
+	return e
 }
 
 // NewRetry plans a fresh execution of the same work as a finished one.
@@ -143,9 +147,6 @@ func (e *Execution) Start(owner string, token int64, now, leaseUntil time.Time) 
 	if e.StartTime == nil {
 		e.StartTime = &now
 	}
-	if !e.late(now) {
-		e.LateAt = nil
-	}
 	return nil
 }
 
@@ -165,7 +166,7 @@ func (e *Execution) Fail(f *Failure, plugin string, spread float64, now time.Tim
 	e.note(f)
 	if f.Class == ClassCancelled {
 		e.endAttempt(StatusCancelled, f, now)
-		e.finish(StatusCancelled, now)
+		e.endCancelled(now)
 		return
 	}
 	e.endAttempt(StatusFailed, f, now)
@@ -186,7 +187,7 @@ func (e *Execution) LoseLease(now time.Time) {
 	e.endAttempt(StatusLost, f, now)
 	switch {
 	case e.CancelRequested:
-		e.finish(StatusCancelled, now)
+		e.endCancelled(now)
 	case e.Policy.Delivery == AtMostOnce:
 		e.finish(StatusLost, now)
 	case e.lost() >= maxLost:
@@ -197,7 +198,7 @@ func (e *Execution) LoseLease(now time.Time) {
 }
 
 // lost counts the attempts whose worker vanished.
-func (e *Execution) lost() int {
+func (e Execution) lost() int {
 	n := 0
 	for _, a := range e.Attempts {
 		if a.Status == StatusLost {
@@ -231,11 +232,15 @@ func (e *Execution) HandBack(now time.Time) {
 }
 
 // PutOff takes a claim back whose attempt has not begun: the execution may not
-// start before due after all.
+// start before due after all. Whether it is late is counted from there, unless
+// it was late already: people are told once.
 func (e *Execution) PutOff(due time.Time) {
 	e.Attempt--
 	if e.Attempt == 0 {
-		e.StartTime, e.LateAt = nil, e.Policy.Alerts.lateAt(due)
+		if e.LateAt != nil && !e.Watched() {
+			e.LateAt = e.Policy.Alerts.lateAt(due)
+		}
+		e.StartTime = nil
 	}
 	e.Status, e.Worker, e.DueAt = StatusPending, "", Instant(due)
 }
@@ -252,12 +257,21 @@ func (e *Execution) retryOrFinish(f *Failure, spread float64, now time.Time) {
 	delay, again := e.Policy.RetryPolicy.After(e.Attempt-e.lost(), f, spread)
 	switch {
 	case e.CancelRequested:
-		e.finish(StatusCancelled, now)
+		e.endCancelled(now)
 	case !again:
 		e.finish(StatusFailed, now)
 	default:
 		e.Status, e.Worker, e.DueAt = StatusRetrying, "", Instant(now.Add(delay))
 	}
+}
+
+// endCancelled ends an execution as cancelled. Its last attempt may have ended in
+// another way before the order arrived; that stays with the attempt, and in the
+// text.
+func (e *Execution) endCancelled(now time.Time) {
+	code := CodeCancelled
+	e.ErrorCode = &code
+	e.finish(StatusCancelled, now)
 }
 
 func (e *Execution) endAttempt(s Status, f *Failure, now time.Time) {

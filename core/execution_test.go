@@ -121,12 +121,22 @@ func TestFail(t *testing.T) {
 			e.Fail(&tc.failure, "p@1", 0, later(3*time.Second))
 			require.Equal(t, tc.want, e.Status)
 			require.Equal(t, "it broke", *e.Error)
-			require.Equal(t, core.CodeExecutionFailed, *e.ErrorCode)
+			require.Equal(t, codeOf(e, core.CodeExecutionFailed), *e.ErrorCode)
+			require.Equal(t, core.CodeExecutionFailed, *e.Attempts[0].ErrorCode)
 			require.Len(t, e.Attempts, 1)
 			require.Equal(t, tc.attempt, e.Attempts[0].Status)
 			requireEnded(t, e, 3*time.Second)
 		})
 	}
+}
+
+// codeOf is the code of what has ended with a code: that of a cancelled
+// execution is always CANCELLED, however its last attempt ended.
+func codeOf(e core.Execution, code core.Code) core.Code {
+	if e.Status == core.StatusCancelled {
+		return core.CodeCancelled
+	}
+	return code
 }
 
 // requireEnded demands that a final execution has an end, after so long, and
@@ -173,10 +183,11 @@ func TestLoseLease(t *testing.T) {
 			}
 			e.LoseLease(later(20 * time.Second))
 			require.Equal(t, tc.want, e.Status)
-			require.Equal(t, core.CodeLeaseLost, *e.ErrorCode)
+			require.Equal(t, codeOf(e, core.CodeLeaseLost), *e.ErrorCode)
 			require.Contains(t, *e.Error, "node-a")
 			last := e.Attempts[len(e.Attempts)-1]
 			require.Equal(t, core.StatusLost, last.Status)
+			require.Equal(t, core.CodeLeaseLost, *last.ErrorCode)
 			if e.Status == core.StatusRetrying {
 				require.Equal(t, later(20*time.Second), e.DueAt, "the delay of the policy is for failures of the work")
 				return
@@ -258,6 +269,18 @@ func TestARetryingExecutionThatIsCancelledKeepsItsDuration(t *testing.T) {
 	e.Cancel("cancelled on request", later(4*time.Second))
 	require.Equal(t, core.Millis(3000), *e.Duration)
 	require.Len(t, e.Attempts, 1)
+}
+
+func TestOnlyABackfillIsNeverLate(t *testing.T) {
+	task := coretest.Task(func(s *core.TaskSpec) { s.Alerts.LateAfterMs = 1000 })
+	for _, trigger := range []core.Trigger{core.TriggerSchedule, core.TriggerManual, core.TriggerDependency, core.TriggerBackfill} {
+		e := core.NewExecution(task, trigger, later(0), later(time.Minute), later(time.Minute))
+		if trigger == core.TriggerBackfill {
+			require.Nil(t, e.LateAt)
+			continue
+		}
+		require.Equal(t, later(time.Minute+time.Second), *e.LateAt, trigger)
+	}
 }
 
 func TestAClockThatWentBackGivesNoNegativeDuration(t *testing.T) {

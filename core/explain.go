@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -48,7 +49,8 @@ type ExplainedExecution struct {
 	Gates     []GateState
 }
 
-// maxExplained bounds the live executions that are explained.
+// maxExplained bounds the live executions that are explained: the oldest, which
+// start first, and the one that the others wait for.
 const maxExplained = 50
 
 // Explain looks at every gate of a task: the very functions and counts that
@@ -59,19 +61,29 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 		return Explanation{}, err
 	}
 	x := explaining{scheduler: s, now: s.clock.Now(), task: t, load: s.nodeLoad(ctx)}
-	live, err := s.store.Executions(ctx, ExecutionFilter{TaskID: id, Statuses: liveStatuses()}, Page{Limit: maxExplained})
-	if err != nil {
+	if x.live, err = s.store.Live(ctx, id, maxExplained); err != nil {
 		return Explanation{}, err
 	}
-	e := Explanation{Task: x.taskGates(live)}
-	for i := len(live) - 1; i >= 0; i-- { // oldest first: that is the order in which they start
-		gates, err := x.executionGates(ctx, live[i], live)
+	var e Explanation
+	if e.Task, err = x.taskGates(ctx); err != nil {
+		return Explanation{}, err
+	}
+	for _, live := range x.live.explained() {
+		gates, err := x.executionGates(ctx, live)
 		if err != nil {
-			return e, err
+			return Explanation{}, err
 		}
-		e.Executions = append(e.Executions, ExplainedExecution{Execution: live[i], Gates: gates})
+		e.Executions = append(e.Executions, ExplainedExecution{Execution: live, Gates: gates})
 	}
 	return e, nil
+}
+
+// explained lists the oldest executions, with the one that holds the others up.
+func (r LiveReport) explained() []Execution {
+	if r.Holder == nil || slices.ContainsFunc(r.Oldest, func(e Execution) bool { return e.ID == r.Holder.ID }) {
+		return r.Oldest
+	}
+	return append([]Execution{*r.Holder}, r.Oldest...)
 }
 
 // nodeLoad looks at the node, if it can: an explanation without it is better
@@ -87,21 +99,12 @@ func (s *Scheduler) nodeLoad(ctx context.Context) *Load {
 	return &l
 }
 
-func liveStatuses() []Status {
-	var live []Status
-	for _, s := range Statuses() {
-		if !s.Final() {
-			live = append(live, s)
-		}
-	}
-	return live
-}
-
 // explaining is one look at a task.
 type explaining struct {
 	scheduler *Scheduler
 	now       time.Time
 	task      Task
+	live      LiveReport
 	load      *Load // of this node; nil is not known
 }
 
@@ -110,40 +113,75 @@ func gate(g Gate, blocking bool, format string, args ...any) GateState {
 }
 
 // taskGates are those between now and the next occurrence.
-func (x explaining) taskGates(live []Execution) []GateState {
+func (x explaining) taskGates(ctx context.Context) ([]GateState, error) {
 	t := x.task
 	gates := []GateState{gate(GateEnabled, !t.Enabled, "enabled is %t", t.Enabled)}
 	paused := gate(GatePaused, false, "not paused")
 	if t.PauseReason != nil {
 		paused = gate(GatePaused, true, "paused: %s", *t.PauseReason)
 	}
-	return append(gates, paused, x.scheduleGate(), x.pluginGate(), x.admissionGate(live))
+	due, err := x.scheduleGate(ctx)
+	return append(gates, paused, due, x.pluginGate(), x.admissionGate()), err
 }
 
-func (x explaining) scheduleGate() GateState {
+func (x explaining) scheduleGate(ctx context.Context) (GateState, error) {
 	t := x.task
 	switch {
-	case t.NextRun != nil && t.NextRun.After(x.now):
-		g := gate(GateSchedule, true, "the next occurrence is due at %s", t.NextRun.Format(time.RFC3339))
+	case t.NextRun != nil && t.NextRun.After(x.now) && t.Timed():
+		g := gate(GateSchedule, true, "the next occurrence is due at %s", rfc3339(*t.NextRun))
 		g.OpensAt = t.NextRun
-		return g
-	case t.NextRun != nil:
-		return gate(GateSchedule, false, "an occurrence is due and is being planned")
-	case t.ScheduleType == ScheduleManual:
-		return gate(GateSchedule, true, "scheduleType is manual: it runs when somebody asks")
-	case t.ScheduleType == ScheduleDependency:
-		return gate(GateSchedule, true, "it runs when the tasks it depends on have done their part")
+		return g, nil
+	case t.NextRun != nil && t.Timed():
+		return gate(GateSchedule, false, "an occurrence is due and is being planned"), nil
 	case t.exhausted():
-		return gate(GateSchedule, true, "maxRuns is reached: %d of %d", t.Plan.Runs, t.MaxRuns)
+		return gate(GateSchedule, true, "maxRuns is reached: %d of %d", t.Plan.Runs, t.MaxRuns), nil
+	case t.ScheduleType == ScheduleManual:
+		return gate(GateSchedule, true, "scheduleType is manual: it runs when somebody asks"), nil
+	case t.ScheduleType == ScheduleDependency:
+		return x.followGate(ctx)
+	case t.Plan.NextNominal != nil:
+		return x.pausedGate(*t.Plan.NextNominal), nil
+	case !t.Enabled:
+		return gate(GateSchedule, true, "it has no next occurrence while it is disabled"), nil
 	}
-	return gate(GateSchedule, true, "no further occurrence")
+	return gate(GateSchedule, true, "no further occurrence"), nil
+}
+
+// pausedGate is about the occurrence at which a paused task stands.
+func (x explaining) pausedGate(next time.Time) GateState {
+	if !next.After(x.now) {
+		return gate(GateSchedule, false, "what has come due since %s is planned when the task is resumed, by the misfire policy %s",
+			rfc3339(next), x.task.Misfire.Policy)
+	}
+	g := gate(GateSchedule, true, "the next occurrence is that of %s, if the task is resumed", rfc3339(next))
+	g.OpensAt = &next
+	return g
+}
+
+// followGate is about the dependencies of a task that runs after them.
+func (x explaining) followGate(ctx context.Context) (GateState, error) {
+	states, err := x.scheduler.store.Dependencies(ctx, x.task.DependsOn)
+	if err != nil {
+		return GateState{}, err
+	}
+	since := x.task.since()
+	v := x.task.DependencyPolicy.Judge(x.now, since, nil, states)
+	if v.Ruling == RulingOpen {
+		return gate(GateSchedule, false, "the tasks it depends on have done their part since %s", rfc3339(since)), nil
+	}
+	return gate(GateSchedule, true, "it runs when the tasks it depends on have done their part since %s: %s", rfc3339(since), v.Reason), nil
 }
 
 func (x explaining) pluginGate() GateState {
-	if err := x.scheduler.types.ValidateData(x.task.Type, x.task.Data); err != nil {
-		return gate(GatePlugin, true, "%s", publicText(err))
+	err := x.scheduler.types.ValidateData(x.task.Type, x.task.Data)
+	switch CodeOf(err) {
+	case "":
+		return gate(GatePlugin, false, "the plugin of %q is loaded", x.task.Type)
+	case CodePluginUnavailable:
+		return gate(GatePlugin, false, "%s; it holds nothing back: an execution that starts now fails with %s and is tried again by its retry policy",
+			publicText(err), CodePluginUnavailable)
 	}
-	return gate(GatePlugin, false, "the plugin of %q is loaded", x.task.Type)
+	return gate(GatePlugin, false, "the data does not fit the plugin any more: %s; it holds nothing back", publicText(err))
 }
 
 func publicText(err error) string {
@@ -151,15 +189,8 @@ func publicText(err error) string {
 }
 
 // admissionGate asks the overlap policy about one more occurrence.
-func (x explaining) admissionGate(live []Execution) GateState {
-	var a Active
-	for _, e := range live {
-		if e.Status == StatusRunning {
-			a.Running++
-		} else {
-			a.Waiting++
-		}
-	}
+func (x explaining) admissionGate() GateState {
+	a := x.live.Active
 	admission := x.task.Overlap.Admit(a)
 	reason := admission.Reason
 	if admission.Admit {
@@ -169,7 +200,7 @@ func (x explaining) admissionGate(live []Execution) GateState {
 }
 
 // executionGates are those between a live execution and its start.
-func (x explaining) executionGates(ctx context.Context, e Execution, live []Execution) ([]GateState, error) {
+func (x explaining) executionGates(ctx context.Context, e Execution) ([]GateState, error) {
 	switch e.Status {
 	case StatusRunning:
 		return []GateState{gate(GateWorker, false, "attempt %d runs on %s since %s", e.Attempt, e.Worker, e.AttemptStart.Format(time.RFC3339))}, nil
@@ -189,7 +220,7 @@ func (x explaining) executionGates(ctx context.Context, e Execution, live []Exec
 	if err != nil {
 		return nil, err
 	}
-	gates := []GateState{x.dueGate(e), dependency, window, overlapGate(e, live)}
+	gates := []GateState{x.dueGate(e), dependency, window, x.overlapGate(e)}
 	slots, err := x.slotGates(ctx, e, counted)
 	if err != nil {
 		return nil, err
@@ -203,7 +234,7 @@ func (x explaining) dueGate(e Execution) GateState {
 	}
 	why := "due"
 	if e.Status == StatusRetrying {
-		why = fmt.Sprintf("attempt %d of %d is due", e.Attempt+1, e.MaxAttempts)
+		why = fmt.Sprintf("the next attempt%s is due", e.spent())
 	}
 	g := gate(GateDue, true, "%s at %s", why, e.DueAt.Format(time.RFC3339))
 	g.OpensAt = &e.DueAt
@@ -242,17 +273,15 @@ func (x explaining) windowGate(ctx context.Context, e Execution) (GateState, err
 	return g, nil
 }
 
-// overlapGate looks at the executions of the task that are ahead.
-func overlapGate(e Execution, live []Execution) GateState {
+// overlapGate looks at the execution of the task that is ahead.
+func (x explaining) overlapGate(e Execution) GateState {
 	if !e.Policy.Overlap.Exclusive() {
 		return gate(GateOverlap, false, "overlap is allow")
 	}
-	for _, other := range live {
-		if other.ID != e.ID && (other.Status == StatusRunning || other.Status == StatusQueued) {
-			g := gate(GateOverlap, true, "execution %s of the task is %s and they exclude each other", other.ID, other.Status)
-			g.OpensAt = latestEnd(other)
-			return g
-		}
+	if h := x.live.Holder; h != nil && h.ID != e.ID {
+		g := gate(GateOverlap, true, "execution %s of the task is %s and they exclude each other", h.ID, h.Status)
+		g.OpensAt = latestEnd(*h)
+		return g
 	}
 	return gate(GateOverlap, false, "no other execution of the task runs")
 }

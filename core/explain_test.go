@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -168,5 +169,142 @@ func TestExplainAnExecution(t *testing.T) {
 			}
 			require.Equal(t, want, blocking(x.Executions[0].Gates))
 		})
+	}
+}
+
+// gateOf returns one gate.
+func gateOf(t *testing.T, states []core.GateState, g core.Gate) core.GateState {
+	t.Helper()
+	for _, s := range states {
+		if s.Gate == g {
+			return s
+		}
+	}
+	require.Failf(t, "gate is missing", "%s", g)
+	return core.GateState{}
+}
+
+// TestExplainALongLine: the oldest are explained, all are counted, and the one
+// that runs is named although it is the youngest.
+func TestExplainALongLine(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	task := w.create(func(s *core.TaskSpec) { s.Overlap = core.OverlapQueueAll })
+	var ids []string
+	for range 120 {
+		e, err := w.Scheduler.Execute(ctx, task.ID, nil)
+		require.NoError(t, err)
+		ids = append(ids, e.ID)
+	}
+	running := ids[119]
+	_, err := w.store.Claim(ctx, []string{running}, "node", time.Minute)
+	require.NoError(t, err)
+	x := explain(t, w, task.ID)
+	overlap := gateOf(t, x.Task, core.GateOverlap)
+	require.False(t, overlap.Blocking)
+	require.Contains(t, overlap.Reason, "1 running and 119 waiting")
+	var explained []string
+	for _, e := range x.Executions {
+		explained = append(explained, e.Execution.ID)
+	}
+	require.Equal(t, append([]string{running}, ids[:50]...), explained)
+	first := gateOf(t, x.Executions[1].Gates, core.GateOverlap)
+	require.True(t, first.Blocking)
+	require.Contains(t, first.Reason, running)
+
+	for range core.MaxOverlapQueue - 119 {
+		_, err := w.Scheduler.Execute(ctx, task.ID, nil)
+		require.NoError(t, err)
+	}
+	_, err = w.Scheduler.Execute(ctx, task.ID, nil)
+	require.Equal(t, core.CodeTaskLocked, core.CodeOf(err))
+	require.True(t, gateOf(t, explain(t, w, task.ID).Task, core.GateOverlap).Blocking, "the line is full")
+}
+
+func TestExplainTheScheduleOfAPausedTask(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	task := w.create(every(time.Minute))
+	disabled := w.create(every(time.Minute), disabled)
+	next := *task.Plan.NextNominal
+	_, err := w.Scheduler.PauseTask(ctx, task.ID, "stream is off")
+	require.NoError(t, err)
+	g := gateOf(t, explain(t, w, task.ID).Task, core.GateSchedule)
+	require.True(t, g.Blocking)
+	require.Contains(t, g.Reason, "the next occurrence is that of "+next.Format(time.RFC3339))
+	require.Equal(t, next, *g.OpensAt)
+
+	w.clock.now = next
+	g = gateOf(t, explain(t, w, task.ID).Task, core.GateSchedule)
+	require.False(t, g.Blocking, "only the pause is in the way")
+	require.Contains(t, g.Reason, "since "+next.Format(time.RFC3339))
+	g = gateOf(t, explain(t, w, disabled.ID).Task, core.GateSchedule)
+	require.True(t, g.Blocking)
+	require.Contains(t, g.Reason, "while it is disabled")
+}
+
+// TestExplainWhichDependenciesAreMissing: those that have done their part are
+// not named.
+func TestExplainWhichDependenciesAreMissing(t *testing.T) {
+	w := newWorld(t)
+	finish := func(task core.Task, settle func(now time.Time, e *core.Execution)) {
+		e, err := w.Scheduler.Execute(w.ctx, task.ID, nil)
+		require.NoError(t, err)
+		claimed, err := w.store.Claim(w.ctx, []string{e.ID}, "node", time.Minute)
+		require.NoError(t, err)
+		_, err = w.store.Finish(w.ctx, []core.Completion{{Lease: core.Lease{ExecutionID: e.ID, Token: claimed[0].Token}, Settle: settle}})
+		require.NoError(t, err)
+	}
+	succeed := func(now time.Time, e *core.Execution) { e.Succeed(core.Outcome{}, now) }
+	named := func(name string) func(*core.TaskSpec) { return func(s *core.TaskSpec) { s.Name = name } }
+	a, b := w.create(named("A")), w.create(named("B"))
+	task := w.create(func(s *core.TaskSpec) {
+		s.ScheduleType, s.DependsOn = core.ScheduleDependency, []string{a.ID, b.ID}
+	})
+	reason := func() string {
+		g := gateOf(t, explain(t, w, task.ID).Task, core.GateSchedule)
+		require.True(t, g.Blocking)
+		return g.Reason
+	}
+	require.Contains(t, reason(), `waits for "A" (`+a.ID+`), "B" (`+b.ID+`)`)
+	w.clock.now = later(time.Minute)
+	finish(a, succeed)
+	require.Contains(t, reason(), `waits for "B" (`+b.ID+`)`)
+	require.NotContains(t, reason(), `"A"`)
+	finish(b, func(now time.Time, e *core.Execution) {
+		e.Fail(&core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassPermanent, Message: "no"}, "", 0, now)
+	})
+	require.Contains(t, reason(), `"B" (`+b.ID+`) did not succeed`)
+	finish(b, succeed)
+	require.False(t, gateOf(t, explain(t, w, task.ID).Task, core.GateSchedule).Blocking)
+}
+
+// unloaded knows task types whose plugins are not there any more.
+type unloaded struct {
+	anyType
+	gone *bool
+}
+
+func (u unloaded) ValidateData(string, json.RawMessage) error {
+	if *u.gone {
+		return core.Errorf(core.CodePluginUnavailable, "the plugin of %q is not loaded", "test")
+	}
+	return nil
+}
+
+// TestExplainAPluginThatIsGone: the engine starts the execution all the same.
+func TestExplainAPluginThatIsGone(t *testing.T) {
+	gone := false
+	w := newWorld(t, func(c *core.SchedulerConfig) { c.Types = unloaded{gone: &gone} })
+	task := w.create()
+	_, err := w.Scheduler.Execute(w.ctx, task.ID, nil)
+	require.NoError(t, err)
+	gone = true
+	x := explain(t, w, task.ID)
+	require.Empty(t, blocking(x.Executions[0].Gates))
+	for _, gates := range [][]core.GateState{x.Task, x.Executions[0].Gates} {
+		g := gateOf(t, gates, core.GatePlugin)
+		require.False(t, g.Blocking)
+		require.Contains(t, g.Reason, "fails with PLUGIN_UNAVAILABLE and is tried again by its retry policy")
 	}
 }

@@ -72,7 +72,7 @@ type ExecutionSummary struct {
 // Alerts says what people are told about a task's executions.
 type Alerts struct {
 	LateAfterMs Millis `json:"lateAfterMs"` // one that has not started so long after it was due; 0 is never
-	Missed      bool   `json:"missed"`      // occurrences that do not run because they came due too long ago
+	Missed      bool   `json:"missed"`      // occurrences that do not run because they came due too long ago, but not those that a later one replaces
 	Failed      bool   `json:"failed"`      // one that failed for good or was lost
 }
 
@@ -85,6 +85,12 @@ func (a Alerts) lateAt(due time.Time) *time.Time {
 	}
 	at := Instant(due.Add(a.LateAfterMs.Duration()))
 	return &at
+}
+
+// Watched reports whether people are to be told that the execution is late, now
+// or when the time comes: it has not started in time, and nobody was told.
+func (e Execution) Watched() bool {
+	return e.LateAt != nil && (e.StartTime == nil || !e.StartTime.Before(*e.LateAt))
 }
 
 // late reports whether the execution started late, or has not started and is
@@ -115,7 +121,7 @@ func MessagesOf(executions []Execution, now time.Time) []Message {
 		switch {
 		case e.Policy.Alerts.Failed && (e.Status == StatusFailed || e.Status == StatusLost):
 			all = append(all, message(MessageAlert, eventType(e.Status), e, failureText(e), now))
-		case e.Policy.Alerts.Missed && e.Status == StatusMissed:
+		case e.Policy.Alerts.Missed && e.Status == StatusMissed && !e.replaced():
 			if missed[e.TaskID] == nil {
 				tasks = append(tasks, e.TaskID)
 			}
@@ -128,6 +134,9 @@ func MessagesOf(executions []Execution, now time.Time) []Message {
 	}
 	return all
 }
+
+// replaced reports whether the occurrence was missed because a later one runs.
+func (e Execution) replaced() bool { return e.ErrorCode != nil && *e.ErrorCode == CodeReplaced }
 
 // LateMessages returns what is to be told about an execution that is late: an
 // event and an alert.
@@ -158,17 +167,34 @@ func (e Execution) summary() ExecutionSummary {
 }
 
 func failureText(e Execution) string {
-	text := fmt.Sprintf("task %q failed", e.TaskName)
+	text := fmt.Sprintf("task %q failed%s", e.TaskName, e.spent())
 	if e.Status == StatusLost {
 		text = fmt.Sprintf("an execution of task %q was lost", e.TaskName)
-	}
-	if e.Attempt > 0 {
-		text += fmt.Sprintf(" after %d of %d attempts", e.Attempt, e.MaxAttempts)
 	}
 	if e.Error != nil {
 		text += ": " + *e.Error
 	}
 	return text
+}
+
+// spent says what an execution has used up: attempts, which the retry policy
+// counts, and workers, which it does not. "" when it has not begun.
+func (e Execution) spent() string {
+	lost := e.lost()
+	tried := e.Attempt - lost
+	workers := fmt.Sprintf("%d lost workers", lost)
+	if lost == 1 {
+		workers = "1 lost worker"
+	}
+	switch {
+	case e.Attempt == 0:
+		return ""
+	case lost == 0:
+		return fmt.Sprintf(" after %d of %d attempts", tried, e.MaxAttempts)
+	case tried == 0:
+		return " after " + workers
+	}
+	return fmt.Sprintf(" after %d of %d attempts and %s", tried, e.MaxAttempts, workers)
 }
 
 func missedText(missed []Execution) string {

@@ -3,20 +3,29 @@ package core
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
 // maxPauseReason bounds the text of a pause.
 const maxPauseReason = 500
 
+// defaultPauseReason is for those who give none: a reason that is empty reads
+// like no pause.
+const defaultPauseReason = "paused on request"
+
 // PauseTask stops a task from planning, for a reason that people see. What is
 // planned already runs, and POST /tasks/:id/execute still works. Pausing a
-// paused task replaces the reason. Errors: NOT_FOUND, VALIDATION_FAILED.
+// paused task replaces the reason; none is defaultPauseReason. Errors:
+// NOT_FOUND, VALIDATION_FAILED.
 func (s *Scheduler) PauseTask(ctx context.Context, id, reason string) (Task, error) {
 	var p problems
 	p.text("/reason", reason, 0, maxPauseReason)
 	if err := Invalid(CodeValidationFailed, p); err != nil {
 		return Task{}, err
+	}
+	if strings.TrimSpace(reason) == "" {
+		reason = defaultPauseReason
 	}
 	return s.store.UpdateTask(ctx, id, AnyVersion, func(_ time.Time, t Task) (Task, error) {
 		return t.paused(reason), nil
@@ -79,7 +88,8 @@ func (t Task) lookAgain(now time.Time) Task {
 }
 
 // AfterExecution says what the end of one of its executions does to a task:
-// failures in a row pause it, when it asks for that. changed is false when
+// failures in a row pause it, when it asks for that. Those of its dependencies
+// do not count. changed is false when
 // nothing happens.
 func (t Task) AfterExecution(e Execution) (next Task, changed bool) {
 	if t.PauseAfterFailures == 0 {
@@ -93,6 +103,9 @@ func (t Task) AfterExecution(e Execution) (next Task, changed bool) {
 	case StatusFailed, StatusLost:
 	default:
 		return t, false
+	}
+	if e.ErrorCode != nil && *e.ErrorCode == CodeDependencyFailed {
+		return t, false // it was not tried: the failure is another task's
 	}
 	t.Plan.Failures++
 	if t.Plan.Failures >= t.PauseAfterFailures && t.PauseReason == nil {

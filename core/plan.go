@@ -46,7 +46,7 @@ func (tt Timetable) PlanTask(now time.Time, d DueTask) (Plan, error) {
 	if err := p.dropped(tt, overdue); err != nil {
 		return Plan{}, err
 	}
-	p.record(StatusMissed, missed, p.missReason)
+	p.recordMissed(missed)
 	if len(missed) > 0 {
 		p.pass(missed[len(missed)-1])
 	}
@@ -141,10 +141,16 @@ func (p *planning) await(e *Execution) {
 // whether it ran or not. Before the first one everything since the creation
 // counts.
 func (p *planning) since() time.Time {
-	if s := p.plan.State.Since; s != nil {
+	t := p.task
+	t.Plan = p.plan.State
+	return t.since()
+}
+
+func (t Task) since() time.Time {
+	if s := t.Plan.Since; s != nil {
 		return *s
 	}
-	return p.task.CreatedAt.Add(-time.Microsecond)
+	return t.CreatedAt.Add(-time.Microsecond)
 }
 
 // pass makes an occurrence the previous one.
@@ -167,9 +173,32 @@ func (p *planning) record(s Status, occurrences []schedule.Occurrence, reason fu
 	}
 }
 
+// recordMissed writes down occurrences that came due too long ago, and those
+// that a later one replaces: nothing is amiss with these.
+func (p *planning) recordMissed(missed []schedule.Occurrence) {
+	gone := 0
+	for gone < len(missed) && p.gone(missed[gone]) {
+		gone++
+	}
+	write := p.record
+	if len(missed) > maxRows {
+		write = p.recordStretch
+	}
+	write(StatusMissed, missed[:gone], p.missReason)
+	before := len(p.plan.Executions)
+	write(StatusMissed, missed[gone:], p.missReason)
+	for i := range p.plan.Executions[before:] {
+		code := CodeReplaced
+		p.plan.Executions[before+i].ErrorCode = &code
+	}
+}
+
 // recordStretch records many occurrences as one row that names its range: a week
 // of every-second occurrences is no 600,000 rows.
 func (p *planning) recordStretch(s Status, occurrences []schedule.Occurrence, reason func(schedule.Occurrence) string) {
+	if len(occurrences) == 0 {
+		return
+	}
 	first, last := occurrences[0], occurrences[len(occurrences)-1]
 	e := p.execution(first)
 	e.Dismiss(s, fmt.Sprintf("%d occurrences up to %s: %s",
@@ -215,11 +244,21 @@ func (p *planning) dropped(tt Timetable, overdue []schedule.Occurrence) error {
 	return nil
 }
 
+// gone reports whether a missed occurrence would not have run as the only one
+// either.
+func (p *planning) gone(o schedule.Occurrence) bool {
+	return p.task.Misfire.Policy == MisfireSkip || p.beyondWindow(o)
+}
+
+func (p *planning) beyondWindow(o schedule.Occurrence) bool {
+	return p.now.Sub(o.At) > max(p.task.Misfire.WindowMs.Duration(), misfireGrace)
+}
+
 func (p *planning) missReason(o schedule.Occurrence) string {
 	m := p.task.Misfire
 	late := p.now.Sub(o.At)
 	switch {
-	case late > max(m.WindowMs.Duration(), misfireGrace):
+	case p.beyondWindow(o):
 		return fmt.Sprintf("came due %s ago, beyond the catch-up window of %s", late.Round(time.Millisecond), m.WindowMs.Duration())
 	case m.Policy == MisfireSkip:
 		return fmt.Sprintf("came due %s ago and the misfire policy is skip", late.Round(time.Millisecond))

@@ -8,6 +8,9 @@ func (p *planning) follow(states []DependencyState) {
 	since := p.since()
 	until := p.patience(states, since)
 	v := p.task.DependencyPolicy.Judge(p.now, since, until, states)
+	if v.At.After(p.now) || since.After(p.now) {
+		v.At = p.now // the clock was set back: what ended before is no time of now, or was used before
+	}
 	switch v.Ruling {
 	case RulingOpen:
 		p.runDependent(v.At)
@@ -23,7 +26,7 @@ func (p *planning) follow(states []DependencyState) {
 func (p *planning) patience(states []DependencyState, since time.Time) *time.Time {
 	var first time.Time
 	for _, s := range states {
-		if at, ok := s.met(p.task.DependencyPolicy.Condition, since); ok && (first.IsZero() || at.Before(first)) {
+		if at, ok := s.met(p.task.DependencyPolicy.Condition, s.sinceAt(p.now, since)); ok && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
 	}
@@ -49,7 +52,8 @@ func (p *planning) runDependent(at time.Time) {
 	}
 	p.plan.Executions = []Execution{e}
 	nominal := Instant(at)
-	p.plan.State.LastNominal, p.plan.State.Since = &nominal, &nominal
+	p.plan.State.LastNominal = latest(p.plan.State.LastNominal, nominal)
+	p.plan.State.Since = latest(p.plan.State.Since, nominal)
 }
 
 // dismissDependent records that the task does not run because of a dependency.
@@ -57,14 +61,24 @@ func (p *planning) runDependent(at time.Time) {
 // retried; unless patience ended, which closes the round.
 func (p *planning) dismissDependent(v Verdict, until *time.Time) {
 	at := Instant(v.At)
-	if last := p.plan.State.LastNominal; last != nil && !at.After(*last) {
+	if last := p.plan.State.LastNominal; last != nil && !at.After(*last) && !last.After(p.now) {
 		return // recorded before
 	}
 	e := NewExecution(p.task, TriggerDependency, at, p.now, p.now)
 	e.Settle(v, p.now)
 	p.plan.Executions = []Execution{e}
-	p.plan.State.LastNominal = &at
+	p.plan.State.LastNominal = latest(p.plan.State.LastNominal, at)
 	if until != nil && at.Equal(*until) {
-		p.plan.State.Since = &at
+		p.plan.State.Since = latest(p.plan.State.Since, at)
 	}
+}
+
+// latest returns an instant, or the mark when that is later. The marks of a task
+// never move back: after the clock was set back, what ended before would count
+// again.
+func latest(mark *time.Time, at time.Time) *time.Time {
+	if mark != nil && mark.After(at) {
+		return mark
+	}
+	return &at
 }

@@ -146,6 +146,55 @@ func TestMissedOccurrencesSayWhy(t *testing.T) {
 	}
 }
 
+// TestOnlyWhatIsGoneIsAnAlert: what a later occurrence replaces is no accident.
+func TestOnlyWhatIsGoneIsAnAlert(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		policy   core.MisfirePolicy
+		window   time.Duration
+		missed   int
+		replaced int
+		alert    string // part of its text; "" is none
+	}{
+		{"replaced", core.MisfireLatest, time.Hour, 4, 4, ""},
+		{"beyond the window and replaced", core.MisfireLatest, 150 * time.Second, 4, 2, "missed 2 occurrences from 2026-03-02T10:01:00Z to 2026-03-02T10:02:00Z"},
+		{"skipped", core.MisfireSkip, time.Hour, 4, 0, "missed 4 occurrences"},
+		{"beyond the window of all", core.MisfireAll, 150 * time.Second, 2, 0, "missed 2 occurrences"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := arm(t, nil, every(time.Minute), misfire(tc.policy, tc.window), overlap(core.OverlapAllow),
+				func(s *core.TaskSpec) { s.Alerts.Missed = true })
+			missed := withStatus(p.at(later(5*time.Minute)), core.StatusMissed)
+			require.Len(t, missed, tc.missed)
+			replaced := 0
+			for _, e := range missed {
+				if e.ErrorCode != nil {
+					require.Equal(t, core.CodeReplaced, *e.ErrorCode)
+					replaced++
+				}
+			}
+			require.Equal(t, tc.replaced, replaced)
+			if tc.alert != "" {
+				require.Contains(t, alertOf(t, missed...), tc.alert)
+				return
+			}
+			for _, m := range core.MessagesOf(missed, later(5*time.Minute)) {
+				require.Equal(t, core.MessageEvent, m.Kind)
+			}
+		})
+	}
+}
+
+func TestALongStretchDoesNotMixWhatIsGoneWithWhatIsReplaced(t *testing.T) {
+	p := arm(t, nil, every(time.Minute), misfire(core.MisfireLatest, 150*time.Minute))
+	missed := withStatus(p.at(later(400*time.Minute)), core.StatusMissed)
+	require.Len(t, missed, 2)
+	require.Nil(t, missed[0].ErrorCode)
+	require.Equal(t, stretch{249, later(time.Minute), later(249 * time.Minute)}, stretchOf(t, missed[0]))
+	require.Equal(t, core.CodeReplaced, *missed[1].ErrorCode)
+	require.Equal(t, stretch{150, later(250 * time.Minute), later(399 * time.Minute)}, stretchOf(t, missed[1]))
+}
+
 func TestTheLatestReplacesThePreviousOnesWithinOneStep(t *testing.T) {
 	p := arm(t, nil, every(time.Minute), misfire(core.MisfireAll, time.Hour), overlap(core.OverlapCancelPrevious))
 	p.active.Running = 1
@@ -164,7 +213,7 @@ func TestUpToAHundredMissedOccurrencesHaveARowEach(t *testing.T) {
 }
 
 func TestMoreMissedOccurrencesAreOneRow(t *testing.T) {
-	p := arm(t, nil, every(time.Minute))
+	p := arm(t, nil, every(time.Minute), misfire(core.MisfireLatest, 24*time.Hour))
 	all := p.at(later(102 * time.Minute))
 	require.Equal(t, []core.Status{core.StatusMissed, core.StatusPending}, statusesOf(all))
 	require.Equal(t, stretch{101, later(time.Minute), later(101 * time.Minute)}, stretchOf(t, all[0]))

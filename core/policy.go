@@ -25,7 +25,7 @@ type Policy struct {
 	// DependencyPolicy says how it waits for the tasks in dependsOn.
 	DependencyPolicy DependencyPolicy `json:"dependencyPolicy"`
 	// PauseAfterFailures pauses the task when so many executions in a row have
-	// failed; 0 never does.
+	// failed, not counting DEPENDENCY_FAILED; 0 never does.
 	PauseAfterFailures int        `json:"pauseAfterFailures"`
 	RateLimit          *RateLimit `json:"rateLimit"`
 	Alerts             Alerts     `json:"alerts"`

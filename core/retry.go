@@ -18,7 +18,7 @@ type RetryPolicy struct {
 	Delay    Millis  `json:"delay"`
 	Backoff  Backoff `json:"backoff"`
 	MaxDelay Millis  `json:"maxDelay"` // cap of a grown delay
-	Jitter   bool    `json:"jitter"`   // spread each delay over ±10 %, so that failures do not come back as a herd
+	Jitter   bool    `json:"jitter"`   // spread each delay over ±10 %, and not beyond the cap, so that failures do not come back as a herd
 }
 
 const maxAttempts = 100
@@ -39,9 +39,17 @@ func (p RetryPolicy) After(attempt int, f *Failure, spread float64) (delay time.
 	}
 	d := p.grown(attempt)
 	if p.Jitter {
-		d = time.Duration(float64(d) * (0.9 + 0.2*spread))
+		d = p.spread(d, spread)
 	}
-	return min(d, p.cap()), true
+	return d, true
+}
+
+// spread moves a delay by up to a tenth. At the cap it only gets shorter: cut
+// off there, half of them would come back at the same instant.
+func (p RetryPolicy) spread(d time.Duration, at float64) time.Duration {
+	least := 0.9 * float64(d)
+	most := min(1.1*float64(d), float64(p.cap()))
+	return min(time.Duration(least+(most-least)*at), p.cap())
 }
 
 // grown is the delay after attempt n before cap and jitter. It cannot overflow:

@@ -55,7 +55,8 @@ func TestHugeDelaysStayAtTheCap(t *testing.T) {
 			for _, attempt := range []int{1, 2, 63, 64, 99, math.MaxInt - 1} {
 				got, again := p.After(attempt, retryable(), math.Nextafter(1, 0))
 				require.True(t, again)
-				require.Equal(t, tenYears, got, "%s after attempt %d", backoff, attempt)
+				require.InDelta(t, tenYears, got, float64(time.Microsecond), "%s after attempt %d", backoff, attempt)
+				require.LessOrEqual(t, got, tenYears)
 			}
 		}
 	}
@@ -73,6 +74,28 @@ func TestJitterSpreadsByATenth(t *testing.T) {
 	p.Jitter = false
 	got, _ := p.After(1, retryable(), 0)
 	require.Equal(t, 10*time.Second, got, "without jitter the spread does not matter")
+}
+
+// TestJitterAtTheCapSpreads: delays at the cap are the herd that jitter is for.
+func TestJitterAtTheCapSpreads(t *testing.T) {
+	p := core.RetryPolicy{Attempts: 9, Delay: 1000, Backoff: core.BackoffExponential, MaxDelay: 4000, Jitter: true}
+	for _, tc := range []struct {
+		attempt     int
+		least, most time.Duration
+	}{
+		{1, 900 * time.Millisecond, 1100 * time.Millisecond},
+		{3, 3600 * time.Millisecond, 4 * time.Second},
+		{8, 3600 * time.Millisecond, 4 * time.Second},
+	} {
+		seen := map[time.Duration]bool{}
+		for i := range 100 {
+			got, _ := p.After(tc.attempt, retryable(), float64(i)/100)
+			require.GreaterOrEqual(t, got, tc.least)
+			require.LessOrEqual(t, got, tc.most)
+			seen[got] = true
+		}
+		require.Len(t, seen, 100, "after attempt %d", tc.attempt)
+	}
 }
 
 func TestTheClassDecidesAboutARetry(t *testing.T) {

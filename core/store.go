@@ -217,6 +217,10 @@ type CancelReport struct {
 	Disabled  bool        // the once task was disabled before it was due
 }
 
+// MarkedAhead is how far in the future a mark may lie without the clock having
+// been set back: two transactions may begin in one order and end in the other.
+const MarkedAhead = time.Second
+
 // QueueStore moves executions into the queue.
 type QueueStore interface {
 	// LimitTypes sets how many executions of a task type may be queued or run at
@@ -227,6 +231,9 @@ type QueueStore interface {
 	// Occupancy counts who is queued or runs with a concurrency key ("" is none)
 	// and of a type.
 	Occupancy(ctx context.Context, key, taskType string) (Occupancy, error)
+	// Live looks at the executions of a task that have not ended, of which it
+	// returns up to limit. Nothing live, or an unknown task, is an empty report.
+	Live(ctx context.Context, taskID string, limit int) (LiveReport, error)
 	// Ready lists up to limit executions that may be handed to the queue now:
 	// due, not queued yet, waiting for no dependency, and not behind another queued or running execution of
 	// their exclusive task, a full concurrency key or a full type, or a rate limit
@@ -240,7 +247,9 @@ type QueueStore interface {
 	// queue did not take them.
 	Unqueue(ctx context.Context, ids []string) error
 	// UnqueueStale does the same with up to limit executions that were marked
-	// longer than age ago: the queue has lost them. It returns how many.
+	// longer than age ago: the queue has lost them. Of those that were marked
+	// more than MarkedAhead after now nobody knows how long ago that was, because
+	// the clock was set back; they count too. It returns how many.
 	UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error)
 }
 
@@ -249,7 +258,8 @@ type WorkStore interface {
 	// Claim starts an attempt of each execution that is waiting and whose gates
 	// (exclusive task, concurrency key, type) are open, under a lease of ttl for
 	// owner, with a fencing token that no earlier claim had. The others are
-	// left out; those held by a gate go back to pending.
+	// left out; of these, the queued ones that a gate holds or that are not due
+	// (the clock was set back) are pending again.
 	Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]Execution, error)
 	// Heartbeat extends the leases that are still held. It reports those that
 	// are lost and those that were asked to end.
@@ -269,6 +279,13 @@ const NoneHere = -1
 // TypeFull reports whether a type with a limit has no free slot while held of
 // its executions hold one.
 func TypeFull(limit, held int) bool { return limit < 0 || limit > 0 && held >= limit }
+
+// LiveReport is a look at the executions of a task that have not ended.
+type LiveReport struct {
+	Active Active
+	Holder *Execution  // the oldest that is queued or runs: others of an exclusive task wait for it
+	Oldest []Execution // in the order of their creation
+}
 
 // ReadyReport is a look at the executions that wait.
 type ReadyReport struct {

@@ -26,7 +26,7 @@ type Task struct {
 	ID string `json:"id"`
 	TaskSpec
 	NextRun *time.Time `json:"nextRun"` // when the next occurrence is due; null when there is none
-	LastRun *time.Time `json:"lastRun"` // when an execution last started
+	LastRun *time.Time `json:"lastRun"` // when a worker last took an execution, also one that it gave back because its hours had closed or it shut down
 	// PauseReason says why the task is paused; null when it is not. A paused
 	// task plans nothing; what came due meanwhile is a misfire when it resumes.
 	PauseReason *string   `json:"pauseReason"`

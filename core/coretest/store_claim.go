@@ -13,6 +13,7 @@ func (s storeSuite) claim(t *testing.T) {
 	s.run(t, "a claim starts an attempt under a lease", claimStarts)
 	s.run(t, "pending, queued and retrying executions can be claimed", claimWaiting)
 	s.run(t, "what does not wait or is not due is left out", claimOthers)
+	s.run(t, "a clock that is set back makes what was queued wait again", claimClockBack)
 	s.run(t, "every claim has a greater token than those before", claimTokens)
 	s.run(t, "an execution that is named twice starts once", claimTwice)
 	s.run(t, "the next of an exclusive task goes back to pending", claimExclusive)
@@ -71,6 +72,29 @@ func claimOthers(f *fixture) {
 	}
 	fresh := f.putFree()
 	require.Equal(f, []string{fresh.ID}, idsOf(f.tryClaim(running, fresh, early)))
+}
+
+// claimClockBack queues an execution that is no longer due when a worker asks
+// for it. As long as it is queued it holds its slots, and nobody offers it again.
+func claimClockBack(f *fixture) {
+	for _, back := range []time.Duration{200 * time.Millisecond, time.Hour} {
+		due := f.clock.Advance(2 * time.Hour)
+		slot := Slots("key of "+back.String(), 1)
+		queued := f.put(f.putTask(slot), from(due))
+		f.mark(queued)
+		f.clock.Set(due.Add(-back))
+		require.Empty(f, f.tryClaim(queued))
+		queued.Status = core.StatusPending
+		requireSameExecution(f, queued, f.get(queued.ID))
+		require.Equal(f, back, f.look(10).Wait)
+
+		other := f.put(f.putTask(slot), from(f.clock.Now()))
+		require.Equal(f, []string{other.ID}, f.readyIDs(), "its slot is free")
+		f.settle(f.start(other)[0], succeed)
+		f.clock.Set(due)
+		require.Equal(f, []string{queued.ID}, f.readyIDs())
+		f.settle(f.start(queued)[0], succeed)
+	}
 }
 
 func claimTokens(f *fixture) {

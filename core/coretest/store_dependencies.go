@@ -15,6 +15,7 @@ func (s storeSuite) dependencies(t *testing.T) {
 	s.run(t, "a task that others depend on is not deleted", dependencyDeleted)
 	s.run(t, "the ends of tasks are known", dependencyStates)
 	s.run(t, "the ends of tasks are known when their history is gone", dependencyRemembered)
+	s.run(t, "what is skipped because of a dependency has failed for those after it", dependencySkipCounts)
 	s.run(t, "an execution that waits is neither ready nor claimed until it is let go", judgeOpens)
 	s.run(t, "verdicts end executions", judgeEnds)
 	s.run(t, "it is looked at when a dependency ends and when patience ends, not between", judgeWakes)
@@ -95,6 +96,41 @@ func dependencyStates(f *fixture) {
 	}, f.states(a.ID, b.ID))
 }
 
+// dependencySkipCounts skips executions for all reasons there are, at planning
+// and while they wait; only those of their dependencies go down the chain.
+func dependencySkipCounts(f *fixture) {
+	first := f.putTask(Named("first"))
+	planned := f.putDueTask(Epoch(), Named("planned"), After(first))
+	overlapped := f.putDueTask(Epoch(), Named("overlapped"))
+	after := f.putTask(following, After(planned))
+	undisturbed := f.putTask(following, After(overlapped))
+	now := f.clock.Advance(time.Minute)
+	f.planDue(10, func(now time.Time, d core.DueTask) core.Plan {
+		e := core.NewExecution(d.Task, core.TriggerSchedule, now, now, now)
+		switch d.Task.ID {
+		case planned.ID:
+			e.Settle(core.Verdict{Ruling: core.RulingSkip, Reason: "first failed"}, now)
+		case overlapped.ID:
+			e.Dismiss(core.StatusSkipped, "the previous execution has not ended", now)
+		}
+		return core.Plan{State: d.Task.Plan, Executions: []core.Execution{e}}
+	})
+	require.Equal(f, []core.DependencyState{
+		{TaskID: planned.ID, Name: "planned", Failed: now}, {TaskID: overlapped.ID, Name: "overlapped"},
+	}, f.states(planned.ID, overlapped.ID))
+	require.Equal(f, now, *f.getTask(after.ID).NextRun, "those after it are looked at")
+	require.Nil(f, f.getTask(undisturbed.ID).NextRun)
+
+	f.clock.Advance(2 * time.Hour)
+	require.Positive(f, f.prune(core.Retention{History: time.Hour}, 100))
+	require.Equal(f, now, f.states(planned.ID)[0].Failed, "also when the history is gone")
+
+	waiting := f.putAwaiting(nil, first)
+	now = f.clock.Advance(time.Minute)
+	require.Len(f, f.judgeAll(ruling(core.RulingSkip)).Changed, 1)
+	require.Equal(f, now, f.states(waiting.TaskID)[0].Failed)
+}
+
 // putAwaiting plans an execution of a task that waits for others.
 func (f *fixture) putAwaiting(until *time.Time, on ...core.Task) core.Execution {
 	f.Helper()
@@ -159,9 +195,7 @@ func judgeEnds(f *fixture) {
 		require.Equal(f, want, got.Status)
 		require.Equal(f, "because", *got.Error)
 		require.Nil(f, got.Awaits)
-		if r == core.RulingFail {
-			require.Equal(f, core.CodeDependencyFailed, *got.ErrorCode)
-		}
+		require.Equal(f, core.CodeDependencyFailed, *got.ErrorCode)
 	}
 }
 

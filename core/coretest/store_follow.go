@@ -13,6 +13,7 @@ func (s storeSuite) follow(t *testing.T) {
 	s.run(t, "failures in a row pause a task that asks for it", failuresPause)
 	s.run(t, "a success in between starts the count anew", successResets)
 	s.run(t, "lost leases count as failures", lostLeasePauses)
+	s.run(t, "failures of dependencies do not count", dependencyFailuresIgnored)
 	s.run(t, "a task that does not ask for it goes on", failuresIgnored)
 	s.run(t, "the occurrences that were executed are known", occurred)
 }
@@ -68,6 +69,18 @@ func lostLeasePauses(f *fixture) {
 	_, err := f.Reap(f.Context(), 10, loseLease)
 	require.NoError(f, err)
 	require.NotNil(f, f.getTask(task.ID).PauseReason)
+}
+
+func dependencyFailuresIgnored(f *fixture) {
+	first := f.putTask()
+	task := f.putTask(pauseAfter(1), After(first))
+	f.put(task, func(e *core.Execution) { e.Awaits = &core.Awaited{Tasks: []string{first.ID}, Since: Epoch()} })
+	f.fails(first)
+	report := f.judgeAll(ruling(core.RulingFail))
+	require.Len(f, report.Changed, 1)
+	require.Equal(f, core.CodeDependencyFailed, *report.Changed[0].ErrorCode)
+	require.Nil(f, f.getTask(task.ID).PauseReason)
+	require.Zero(f, f.getTask(task.ID).Plan.Failures)
 }
 
 func failuresIgnored(f *fixture) {

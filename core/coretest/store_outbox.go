@@ -190,7 +190,8 @@ func (s storeSuite) late(t *testing.T) {
 	s.run(t, "an execution that has not started is late once, at its time", lateWaiting)
 	s.run(t, "one that started in time is never late", startedInTime)
 	s.run(t, "one that started late is told even when it ends at once", startedLate)
-	s.run(t, "an attempt that is handed back is watched again", handedBackLate)
+	s.run(t, "one that started in time and was handed back is watched again", handedBackLate)
+	s.run(t, "one that was late and was handed back is not told twice", handedBackTwice)
 }
 
 func lateAfter(d time.Duration) func(*core.TaskSpec) {
@@ -263,4 +264,28 @@ func handedBackLate(f *fixture) {
 	f.settle(running, func(now time.Time, e *core.Execution) { e.HandBack(now) })
 	_, wait := f.raise()
 	require.Equal(f, time.Minute, wait)
+}
+
+func handedBackTwice(f *fixture) {
+	handBack := func(now time.Time, e *core.Execution) { e.HandBack(now) }
+	told := f.put(f.putTask(lateAfter(time.Minute)))
+	f.clock.Advance(time.Minute)
+	ids, _ := f.raise()
+	require.Equal(f, []string{told.ID}, ids)
+	f.settle(f.start(told)[0], handBack)
+	f.clock.Advance(time.Hour)
+	ids, wait := f.raise()
+	require.Empty(f, ids)
+	require.Negative(f, wait)
+	f.settle(f.start(told)[0], succeed)
+	require.Equal(f, []string{"execution.late", "execution.succeeded"}, f.told(core.MessageEvent))
+
+	task, now := f.putTask(lateAfter(time.Minute)), f.clock.Now()
+	untold := f.put(task, func(e *core.Execution) { *e = core.NewExecution(task, core.TriggerManual, now, now, now) })
+	f.clock.Advance(time.Hour)
+	f.settle(f.start(untold)[0], handBack)
+	ids, _ = f.raise()
+	require.Equal(f, []string{untold.ID}, ids, "it was late before it was handed back")
+	ids, _ = f.raise()
+	require.Empty(f, ids)
 }

@@ -16,6 +16,7 @@ func (s storeSuite) markQueued(t *testing.T) {
 	s.run(t, "no marks, no work", markNothing)
 	s.run(t, "what the queue did not take is pending again", unqueue)
 	s.run(t, "what the queue has lost is pending again", unqueueStale)
+	s.run(t, "what was marked in the future is pending again", unqueueFuture)
 }
 
 func (f *fixture) tryMark(marks ...core.QueueMark) []string {
@@ -106,4 +107,20 @@ func unqueueStale(f *fixture) {
 	require.Zero(f, sweep(10))
 	require.ElementsMatch(f, []string{old.ID, older.ID}, f.readyIDs())
 	require.Equal(f, core.StatusQueued, f.get(young.ID).Status)
+}
+
+func unqueueFuture(f *fixture) {
+	f.clock.Advance(time.Hour)
+	queued := f.put(f.putTask(), from(Epoch()))
+	f.mark(queued)
+	sweep := func() int {
+		n, err := f.UnqueueStale(f.Context(), time.Minute, 10)
+		require.NoError(f, err)
+		return n
+	}
+	f.clock.Set(f.clock.Now().Add(-core.MarkedAhead))
+	require.Zero(f, sweep(), "two transactions may be so far apart")
+	f.clock.Set(f.clock.Now().Add(-time.Microsecond))
+	require.Equal(f, 1, sweep())
+	require.Equal(f, []string{queued.ID}, f.readyIDs())
 }

@@ -20,6 +20,7 @@ func (s storeSuite) ready(t *testing.T) {
 	s.run(t, "a full concurrency key holds back", readyKey)
 	s.run(t, "who holds the slots is counted", readyOccupancy)
 	s.run(t, "what a closed rate limit holds is left out, and nothing else", readyClosed)
+	s.run(t, "the live executions of a task are counted, and the oldest are named", liveOldest)
 	s.run(t, "a type that is left to other nodes is neither ready nor claimed", readyElsewhere)
 	s.run(t, "a full type holds back, and lets go", readyType)
 	s.run(t, "what a gate holds back does not keep the dispatcher awake", readyGateWait)
@@ -232,4 +233,37 @@ func readyClosed(f *fixture) {
 	require.Equal(f, []string{second.ID, free.ID}, ready(func(_, key string) bool { return key == "a" }))
 	require.Equal(f, []string{free.ID}, ready(func(_, key string) bool { return key != "" }))
 	require.Empty(f, ready(func(taskType, _ string) bool { return taskType == "test" }))
+}
+
+func liveOldest(f *fixture) {
+	live := func(task core.Task, limit int) core.LiveReport {
+		f.Helper()
+		report, err := f.Live(f.Context(), task.ID, limit)
+		require.NoError(f, err)
+		return report
+	}
+	task, other := f.putTask(Overlap(core.OverlapQueueAll)), f.putTask()
+	none := live(task, 10)
+	require.Zero(f, none.Active)
+	require.Nil(f, none.Holder)
+	require.Empty(f, none.Oldest)
+	f.putFinished(task)
+	f.put(other)
+	var all []core.Execution
+	for range 4 {
+		all = append(all, f.put(task))
+	}
+	report := live(task, 2)
+	require.Equal(f, core.Active{Waiting: 4}, report.Active)
+	require.Equal(f, idsOf(all[:2]), idsOf(report.Oldest))
+	requireSameExecution(f, all[0], report.Oldest[0])
+	require.Nil(f, report.Holder)
+
+	f.mark(all[3])
+	require.Equal(f, all[3].ID, live(task, 2).Holder.ID, "it is not among the oldest")
+	running := f.start(all[2])[0]
+	report = live(task, 10)
+	require.Equal(f, core.Active{Running: 1, Waiting: 3}, report.Active)
+	requireSameExecution(f, running, *report.Holder)
+	require.Equal(f, idsOf(all), idsOf(report.Oldest))
 }

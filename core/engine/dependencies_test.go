@@ -208,3 +208,78 @@ func TestByHandDependenciesDoNotCount(t *testing.T) {
 		stop(e, time.Second)
 	})
 }
+
+// TestFailuresOfDependenciesPauseNobody: whether the task has times of its own
+// or follows the other one, it was never tried.
+func TestFailuresOfDependenciesPauseNobody(t *testing.T) {
+	for kind, timing := range map[string]func(*core.TaskSpec){"scheduled": every(time.Minute), "following": func(*core.TaskSpec) {}} {
+		t.Run(kind, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				e := w.node(failingFor(broken("source")))
+				source := w.task(named("source"), policy(once))
+				task := w.task(timing, after(source), policy(func(p *core.Policy) { p.PauseAfterFailures = 2 }))
+				for range 4 {
+					w.execute(source)
+					time.Sleep(2 * time.Minute)
+				}
+				stop(e, time.Second)
+				failures := 0
+				for _, x := range w.history(task.ID) {
+					if x.Status == core.StatusFailed {
+						require.Equal(t, core.CodeDependencyFailed, *x.ErrorCode)
+						failures++
+					}
+				}
+				require.GreaterOrEqual(t, failures, 4)
+				task, err := w.scheduler.Task(context.Background(), task.ID)
+				require.NoError(t, err)
+				require.Nil(t, task.PauseReason)
+			})
+		})
+	}
+}
+
+// TestASkipGoesDownTheChain: A fails, B on A is skipped, and C on B, whose own
+// answer to a failure is any of the three.
+func TestASkipGoesDownTheChain(t *testing.T) {
+	on := func(p core.DependencyFailure) func(*core.TaskSpec) {
+		return policy(func(pol *core.Policy) { pol.DependencyPolicy.OnFailure = p })
+	}
+	for onFailure, want := range map[core.DependencyFailure][]core.Status{
+		core.DependencySkips: {"skipped"}, core.DependencyFails: {"failed"}, core.DependencyWaits: nil,
+	} {
+		t.Run(string(onFailure), func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				bad := broken("A")
+				e := w.node(failingFor(bad))
+				a := w.task(named("A"), policy(once))
+				b := w.task(named("B"), after(a), on(core.DependencySkips))
+				c := w.task(named("C"), after(b), on(onFailure))
+				other := w.task(named("other"))
+				both := w.task(named("both"), after(b, other), on(core.DependencySkips))
+				w.execute(other)
+				time.Sleep(time.Minute)
+				w.execute(a)
+				time.Sleep(time.Minute)
+				require.Equal(t, []core.Status{"skipped"}, statusesOf(w.history(b.ID)))
+				require.Equal(t, want, statusesOf(w.history(c.ID)))
+				require.Equal(t, []core.Status{"skipped"}, statusesOf(w.history(both.ID)))
+				for _, x := range append(w.history(c.ID), w.history(both.ID)...) {
+					require.Equal(t, core.CodeDependencyFailed, *x.ErrorCode)
+					require.Contains(t, *x.Error, `"B"`)
+				}
+
+				bad.mend()
+				_, err := w.scheduler.Retry(context.Background(), w.history(a.ID)[0].ID, nil)
+				require.NoError(t, err)
+				time.Sleep(time.Minute)
+				for _, task := range []core.Task{a, b, c, both} {
+					all := w.history(task.ID)
+					require.Equal(t, core.StatusSucceeded, all[len(all)-1].Status, task.Name)
+				}
+				require.Len(t, w.history(other.ID), 1)
+				stop(e, time.Second)
+			})
+		})
+	}
+}

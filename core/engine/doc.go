@@ -9,6 +9,10 @@
 //	keeper      heartbeats of the leases this node holds
 //	reaper      executions whose lease expired → next attempt; lost messages → again
 //	janitor     old history and keys → removed
+//	lookout     executions that have not started in time → told
+//	relay       events of the outbox → publisher, in order
+//	herald      alerts of the outbox → people
+//	registrar   this node → the registry of nodes
 //
 // All state that matters is in the store. Every duty may run on any number of
 // nodes at once, and each step may be repeated:

@@ -69,9 +69,9 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg, done: make(chan core.Completion, cfg.Concurrency), written: make(chan struct{})}
 	e.keeper = newKeeper(cfg)
 	e.shaper = newShaper()
-	e.worker = newWorker(cfg, e.keeper, e.shaper, e.done)
 	d := &dispatcher{cfg: cfg, shaper: e.shaper}
 	e.dispatch = newLoop("dispatcher", cfg.Idle, e.fault, d.step)
+	e.worker = newWorker(cfg, e.keeper, e.shaper, e.done, e.dispatch.wake)
 	j := &judge{cfg: cfg, changed: e.wakeAll}
 	e.judge = newLoop("judge", cfg.Idle, e.fault, j.step)
 	p := &planner{cfg: cfg, cancel: e.cancelRunning, planned: e.wakePlanned}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,19 +14,26 @@ import (
 	"github.com/nexuscore/scheduler/internal/memory"
 )
 
-// jumping is a clock that can be set forward, as a resumed laptop's is.
+// jumping is a clock that can be set forward, as a resumed laptop's is, or back.
 type jumping struct{ by atomic.Int64 }
 
 func (j *jumping) Now() time.Time { return time.Now().Add(time.Duration(j.by.Load())) }
 
+// settable gives the world a store and a scheduler whose clock can be set. It
+// comes before the first task.
+func (w *world) settable() *jumping {
+	clock := &jumping{}
+	w.store = memory.NewStore(clock)
+	w.scheduler = core.NewScheduler(core.SchedulerConfig{
+		Store: w.store, Types: anyType{}, Signals: w.signals, Clock: clock, Timetable: w.timetable,
+		Defaults: core.Defaults{Timeout: time.Hour, RetryAttempts: 3, RetryDelay: 10 * time.Second},
+	})
+	return clock
+}
+
 func TestAJumpOfTheClockDoesNotTakeLiveWorkAway(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		clock := &jumping{}
-		w.store = memory.NewStore(clock)
-		w.scheduler = core.NewScheduler(core.SchedulerConfig{
-			Store: w.store, Types: anyType{}, Signals: w.signals, Clock: clock, Timetable: w.timetable,
-			Defaults: core.Defaults{Timeout: time.Hour, RetryAttempts: 3, RetryDelay: 10 * time.Second},
-		})
+		clock := w.settable()
 		var j journal
 		e := w.node(j.record(taking(time.Minute)))
 		x := w.execute(w.task())
@@ -75,6 +83,40 @@ func TestAttemptsEndWhenHeartbeatsHang(t *testing.T) {
 		w.execute(w.task(timeout(30 * time.Minute)))
 		require.Less(t, <-ended, 15*time.Second, "others may have it by now")
 	})
+}
+
+// pulseless is a store whose heartbeats fail, and only those.
+type pulseless struct{ core.Store }
+
+func (pulseless) Heartbeat(context.Context, []core.Lease, time.Duration) (core.HeartbeatReport, error) {
+	return core.HeartbeatReport{}, errors.New("no answer")
+}
+
+// TestFailingHeartbeatsAreLosses: work whose node cannot keep its lease is begun
+// as often as work whose node dies, and not for ever.
+func TestFailingHeartbeatsAreLosses(t *testing.T) {
+	for delivery, want := range map[core.DeliveryPolicy]struct {
+		calls  int
+		status core.Status
+	}{
+		core.AtLeastOnce: {5, core.StatusFailed}, core.AtMostOnce: {1, core.StatusLost},
+	} {
+		t.Run(string(delivery), func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				var j journal
+				w.store = pulseless{w.store}
+				e := w.node(j.record(taking(time.Minute)))
+				x := w.execute(w.task(timeout(time.Hour), policy(func(p *core.Policy) { p.RetryPolicy.Attempts, p.Delivery = 1, delivery })))
+				time.Sleep(time.Hour)
+				stop(e, time.Second)
+				require.Len(t, j.all(), want.calls)
+				x = w.execution(x.ID)
+				require.Equal(t, want.status, x.Status)
+				require.Equal(t, core.CodeLeaseLost, *x.ErrorCode)
+				require.Len(t, x.Attempts, want.calls)
+			})
+		})
+	}
 }
 
 func TestStopDoesNotHangOnAClaim(t *testing.T) {

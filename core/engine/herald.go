@@ -79,8 +79,12 @@ func (h *herald) after(m core.Message, err error) (wait time.Duration, again boo
 	if err == nil {
 		return 0, false
 	}
-	log := h.cfg.Logger.With("type", m.Type, "task_id", m.TaskID, "execution_id", m.ExecutionID, "error", err)
 	f, told := errors.AsType[*core.Failure](err)
+	reason := err.Error()
+	if told {
+		reason = f.Message // its code is that of an execution, and this is none
+	}
+	log := h.cfg.Logger.With("type", m.Type, "task_id", m.TaskID, "execution_id", m.ExecutionID, "error", reason)
 	if told && f.Class == core.ClassPermanent || h.cfg.Clock.Now().Sub(m.Time) > alertPatience {
 		log.Error("alert given up")
 		return 0, false

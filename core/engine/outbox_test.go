@@ -1,12 +1,14 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
@@ -99,14 +101,16 @@ func TestALateExecutionIsToldWhenItIsLate(t *testing.T) {
 
 func TestWhatCameDueWhileNobodyWasThereIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.task(every(time.Minute), policy(func(p *core.Policy) { p.Alerts.LateAfterMs = core.MillisOf(time.Second) }))
+		w.task(every(time.Minute), policy(func(p *core.Policy) {
+			p.Alerts.LateAfterMs, p.Misfire.WindowMs = core.MillisOf(time.Second), core.MillisOf(150*time.Second)
+		}))
 		time.Sleep(5*time.Minute + 10*time.Second)
 		var events, alerts listener
 		e := w.node(instantly, telling(&events, &alerts))
 		time.Sleep(time.Second)
 		stop(e, time.Second)
 		require.ElementsMatch(t, []string{"execution.missed", "execution.late"}, alerts.types())
-		require.Contains(t, string(alerts.told[0].Data)+string(alerts.told[1].Data), "missed 4 occurrences")
+		require.Contains(t, string(alerts.told[0].Data)+string(alerts.told[1].Data), "missed 2 occurrences", "and two were replaced")
 	})
 }
 
@@ -201,5 +205,68 @@ func TestADependentStartsAtOnceWhenTheJudgeEndsItsDependency(t *testing.T) {
 		require.Len(t, calls, 2)
 		require.Equal(t, "third", calls[1].in.TaskName)
 		require.Less(t, calls[1].at.Sub(begin), time.Second)
+	})
+}
+
+// TestALateExecutionIsToldOnceAlsoWhenItIsHandedBack: it is late, runs, and is
+// handed back by a node that stops; then it waits for long again.
+func TestALateExecutionIsToldOnceAlsoWhenItIsHandedBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var events, alerts listener
+		e := w.node(taking(time.Hour), telling(&events, &alerts), func(c *engine.Config) { c.Concurrency = 1 })
+		patient := timeout(2 * time.Hour)
+		w.execute(w.task(patient))
+		time.Sleep(time.Second)
+		x := w.execute(w.task(patient, policy(func(p *core.Policy) { p.Alerts.LateAfterMs = core.MillisOf(30 * time.Second) })))
+		time.Sleep(time.Hour + time.Minute)
+		require.Equal(t, core.StatusRunning, w.execution(x.ID).Status)
+		require.Equal(t, []string{"execution.late"}, alerts.types())
+		stop(e, 0)
+		require.Equal(t, core.StatusPending, w.execution(x.ID).Status)
+		time.Sleep(10 * time.Minute)
+		e = w.node(instantly, telling(&events, &alerts))
+		time.Sleep(10 * time.Minute)
+		stop(e, time.Second)
+		require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status)
+		require.Equal(t, []string{"execution.late"}, alerts.types())
+	})
+}
+
+// TestAnOutageIsNoStormOfAlerts: after some hours each task catches up once, and
+// nothing that its policy makes of the others is an accident.
+func TestAnOutageIsNoStormOfAlerts(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		const tasks = 500
+		for range tasks {
+			w.task(every(time.Hour), policy(func(p *core.Policy) { p.Misfire.WindowMs = core.MillisOf(8 * 24 * time.Hour) }))
+		}
+		time.Sleep(3*time.Hour + time.Minute)
+		var events, alerts listener
+		e := w.node(instantly, telling(&events, &alerts))
+		time.Sleep(time.Minute)
+		stop(e, 0)
+		require.Empty(t, alerts.types())
+		require.Len(t, events.types(), 3*tasks, "two missed and one succeeded of each")
+	})
+}
+
+// TestARefusedAlertIsLoggedInItsOwnWords: the code that the failure has would
+// tell of an execution that failed.
+func TestARefusedAlertIsLoggedInItsOwnWords(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var events, alerts listener
+		alerts.refuse = func(core.Message) error {
+			return &core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassPermanent, Message: "the service answered 400"}
+		}
+		var log bytes.Buffer
+		e := w.node(failsAlways, telling(&events, &alerts), func(c *engine.Config) {
+			c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Mutex: &sync.Mutex{}, Level: hclog.Error})
+		})
+		w.execute(w.task(policy(once)))
+		time.Sleep(time.Minute)
+		stop(e, time.Second)
+		require.Contains(t, log.String(), `alert given up`)
+		require.Contains(t, log.String(), `error="the service answered 400"`)
+		require.NotContains(t, log.String(), "EXECUTION_FAILED")
 	})
 }

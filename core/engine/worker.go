@@ -26,14 +26,15 @@ type worker struct {
 	keeper  *keeper
 	shaper  *shaper
 	done    chan<- core.Completion
+	left    func()        // a claim has left something out that waits again
 	slots   chan struct{} // a token is a running execution
 	running sync.WaitGroup
 	attempt context.Context // base of all attempts; ended by stop
 	stop    context.CancelCauseFunc
 }
 
-func newWorker(cfg Config, k *keeper, s *shaper, done chan<- core.Completion) *worker {
-	w := &worker{cfg: cfg, keeper: k, shaper: s, done: done, slots: make(chan struct{}, cfg.Concurrency)}
+func newWorker(cfg Config, k *keeper, s *shaper, done chan<- core.Completion, left func()) *worker {
+	w := &worker{cfg: cfg, keeper: k, shaper: s, done: done, left: left, slots: make(chan struct{}, cfg.Concurrency)}
 	w.attempt, w.stop = context.WithCancelCause(context.Background())
 	return w
 }
@@ -99,7 +100,10 @@ func (w *worker) start(ctx context.Context, batch []core.QueueItem) bool {
 		claimed, err := w.claim(ctx, ids)
 		if err == nil {
 			w.runAll(ctx, claimed, asked)
-			w.giveSlots(len(batch) - len(claimed))
+			if len(claimed) < len(batch) {
+				w.giveSlots(len(batch) - len(claimed))
+				w.left()
+			}
 			return true
 		}
 		if ctx.Err() != nil {
@@ -277,8 +281,13 @@ func completion(e core.Execution, out core.Outcome, err, cause error) core.Compl
 	case err == nil:
 		c.Settle = func(now time.Time, e *core.Execution) { e.Succeed(out, now) }
 		c.Effects = out.Effects
-	case errors.Is(cause, errShutdown), errors.Is(cause, errLeaseGone):
+	case errors.Is(cause, errShutdown):
 		c.Settle = func(now time.Time, e *core.Execution) { e.HandBack(now) }
+	case errors.Is(cause, errLeaseGone):
+		// It is written when nobody has taken the execution back yet. Then this
+		// counts as a loss as if somebody had: work that makes its node deaf must
+		// come to an end.
+		c.Settle = func(now time.Time, e *core.Execution) { e.LoseLease(now) }
 	default:
 		f := failure(e, err, cause)
 		c.Settle = func(now time.Time, e *core.Execution) { e.Fail(f, out.Plugin, spread, now) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,54 +34,93 @@ func (c counting) Observe(e core.Event) {
 	}
 }
 
-// BenchmarkEngine measures executions a second of work that takes no time, from
-// pending to history, on SQLite: without limits, and with those that let
-// everything through.
-func BenchmarkEngine(b *testing.B) {
-	unlimited := func(*core.TaskSpec) {}
-	key := func(s *core.TaskSpec) { s.ConcurrencyKey, s.MaxConcurrency = "channel:1", 10_000 }
-	rate := func(s *core.TaskSpec) {
-		s.RateLimit = &core.RateLimit{Key: "channel:1", Limit: 1_000_000, PerMs: 1000}
+// limits are what a benchmark puts on the work: an option for the nth task, and
+// how many of the type may be queued or run.
+type limits struct {
+	name   string
+	option func(n int) func(*core.TaskSpec)
+	ofType int
+}
+
+// limitsFor lists the limits for an engine with so many slots. The open ones let
+// everything through and cost what the looking costs. The contended ones hold
+// some of the work back all the time, though together they leave room for all
+// slots.
+func limitsFor(slots int) []limits {
+	const plenty = 10_000
+	none := func(int) func(*core.TaskSpec) { return func(*core.TaskSpec) {} }
+	key := func(int) func(*core.TaskSpec) { return coretest.Slots("channel", plenty) }
+	keys := func(n int) func(*core.TaskSpec) { return coretest.Slots(fmt.Sprintf("channel:%d", n%4), slots/2) }
+	rate := func(int) func(*core.TaskSpec) {
+		return func(s *core.TaskSpec) {
+			s.RateLimit = &core.RateLimit{Key: "channel", Limit: 1_000_000, PerMs: 1000}
+		}
 	}
-	all := func(s *core.TaskSpec) { key(s); rate(s) }
+	all := func(n int) func(*core.TaskSpec) {
+		return func(s *core.TaskSpec) {
+			key(n)(s)
+			rate(n)(s)
+		}
+	}
+	return []limits{
+		{"type", none, plenty}, {"key", key, 0}, {"rate", rate, 0}, {"all", all, plenty},
+		{"type-contended", none, slots}, {"keys-contended", keys, 0},
+	}
+}
+
+// BenchmarkEngine measures executions a second of work that takes no time, from
+// pending to history, on SQLite, with limits and without. Rounds with and
+// without alternate, so that a machine that is busy for a while slows both; the
+// ratio is the median of the rounds'.
+func BenchmarkEngine(b *testing.B) {
+	const n, rounds = 2000, 5
+	none := limits{option: func(int) func(*core.TaskSpec) { return func(*core.TaskSpec) {} }}
 	for _, slots := range []int{10, 100} {
-		for _, c := range []struct {
-			name   string
-			option func(*core.TaskSpec)
-			limit  int // of the type
-		}{
-			{"none", unlimited, 0}, {"type", unlimited, 10_000}, {"key", key, 0}, {"rate", rate, 0}, {"all", all, 10_000},
-		} {
-			b.Run(fmt.Sprintf("slots=%d/limits=%s", slots, c.name), func(b *testing.B) {
+		for _, l := range limitsFor(slots) {
+			b.Run(fmt.Sprintf("slots=%d/limits=%s", slots, l.name), func(b *testing.B) {
+				var without, with, ratios []float64
 				for b.Loop() {
-					b.StopTimer()
-					const n = 5000
-					took := drain(b, n, slots, c.limit, c.option)
-					b.ReportMetric(n/took.Seconds(), "executions/s")
-					b.StartTimer()
+					for range rounds {
+						free, limited := n/drain(b, n, slots, none).Seconds(), n/drain(b, n, slots, l).Seconds()
+						without, with, ratios = append(without, free), append(with, limited), append(ratios, limited/free)
+					}
 				}
 				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(median(without), "free/s")
+				b.ReportMetric(median(with), "limited/s")
+				b.ReportMetric(median(ratios), "ratio")
 			})
 		}
 	}
 }
 
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
 // drain lets an engine run n executions that wait, and tells how long it took.
-func drain(b *testing.B, n, slots, limit int, option func(*core.TaskSpec)) time.Duration {
+func drain(b *testing.B, n, slots int, l limits) time.Duration {
 	b.Helper()
 	clock := core.SystemClock{}
 	store, err := sqlstore.OpenSQLite(b.Context(), sqlstore.SQLiteConfig{Path: filepath.Join(b.TempDir(), "scheduler.db"), Clock: clock})
 	require.NoError(b, err)
 	defer func() { require.NoError(b, store.Close()) }()
-	store.LimitTypes(func(string) int { return limit })
-	for range 20 {
-		task, err := store.CreateTask(b.Context(), coretest.Task(option, coretest.Overlap(core.OverlapAllow)), nil)
+	store.LimitTypes(func(string) int { return l.ofType })
+	const tasks = 20
+	for i := range tasks {
+		task := coretest.Task(l.option(i), coretest.Overlap(core.OverlapAllow))
+		_, err := store.CreateTask(b.Context(), coretest.DueAt(task, coretest.Epoch()), nil)
 		require.NoError(b, err)
-		for range n / 20 {
-			_, _, err = store.CreateExecution(b.Context(), coretest.Execution(task), nil)
-			require.NoError(b, err)
-		}
 	}
+	_, err = store.PlanDue(b.Context(), tasks, func(now time.Time, d core.DueTask) core.Plan {
+		plan := core.Plan{State: d.Task.Plan}
+		for range n / tasks {
+			plan.Executions = append(plan.Executions, core.NewExecution(d.Task, core.TriggerManual, now, now, now))
+		}
+		return plan
+	})
+	require.NoError(b, err)
 	queue := memory.NewQueue(1000)
 	defer func() { require.NoError(b, queue.Close()) }()
 	observer := counting{ended: make(chan struct{}, n)}

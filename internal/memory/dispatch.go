@@ -136,7 +136,7 @@ func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 }
 
 // UnqueueStale makes executions pending again that were marked longer than age
-// ago.
+// ago, or later than can be.
 func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error) {
 	now, err := s.begin(ctx, "unqueue stale executions")
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) 
 		switch {
 		case !live || e.Status != core.StatusQueued:
 			delete(s.queuedAt, id) // a worker took it since
-		case n < limit && at.Before(now.Add(-age)):
+		case n < limit && (at.Before(now.Add(-age)) || at.After(now.Add(core.MarkedAhead))):
 			s.unqueue(id)
 			n++
 		}
@@ -200,6 +200,31 @@ func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occup
 	}
 	o.KeyHolders, o.TypeHolders = oldest(o.KeyHolders), oldest(o.TypeHolders)
 	return o, nil
+}
+
+// Live looks at the executions of a task that have not ended.
+func (s *Store) Live(ctx context.Context, taskID string, limit int) (core.LiveReport, error) {
+	if _, err := s.begin(ctx, "look at live executions"); err != nil {
+		return core.LiveReport{}, err
+	}
+	defer s.end()
+
+	report := core.LiveReport{Active: s.executions.active(taskID)}
+	d, ok := s.executions.byTask[taskID]
+	if !ok {
+		return report, nil
+	}
+	for _, id := range d.live.sorted {
+		e := s.executions.live[id]
+		if report.Holder == nil && (e.Status == core.StatusQueued || e.Status == core.StatusRunning) {
+			holder := cloneExecution(*e)
+			report.Holder = &holder
+		}
+		if len(report.Oldest) < limit {
+			report.Oldest = append(report.Oldest, cloneExecution(*e))
+		}
+	}
+	return report, nil
 }
 
 // oldest returns the first few of ids in the order of their creation.

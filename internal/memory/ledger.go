@@ -101,7 +101,9 @@ func (l *ledger) put(e core.Execution) {
 // enter adds a row to the indexes of its state.
 func (l *ledger) enter(e *core.Execution) {
 	if e.Status.Final() {
-		l.dossier(e.TaskID).last.Note(e.Status, endOf(e))
+		if e.Counts() {
+			l.dossier(e.TaskID).last.Note(e.Status, endOf(e))
+		}
 		l.finished[e.ID] = e
 		l.ended.set(e.ID, e)
 		return

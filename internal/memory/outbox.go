@@ -107,7 +107,7 @@ func (s *Store) RaiseLate(ctx context.Context, limit int) (core.LateReport, erro
 func (l *ledger) late(now time.Time, limit int) (late []core.Execution, wait time.Duration) {
 	var watched []core.Execution
 	for _, e := range l.live {
-		if e.LateAt != nil {
+		if e.Watched() {
 			watched = append(watched, cloneExecution(*e))
 		}
 	}

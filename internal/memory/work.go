@@ -9,7 +9,7 @@ import (
 )
 
 // Claim starts an attempt of each execution that waits, is due and is held by
-// no gate. Those held by a gate go back to pending.
+// no gate. Queued ones that are held, or not due, go back to pending.
 func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {
 	now, err := s.begin(ctx, "claim executions")
 	if err != nil {
@@ -18,10 +18,9 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 	defer s.end()
 
 	claimed := make([]core.Execution, 0, len(ids))
-	for _, e := range s.executions.claimable(ids, now) {
-		if !s.executions.open(&e, s.typeLimit) {
-			e.Status = core.StatusPending
-			s.executions.put(e)
+	for _, e := range s.executions.claimable(ids) {
+		if e.DueAt.After(now) || !s.executions.open(&e, s.typeLimit) {
+			s.unqueue(e.ID)
 			continue
 		}
 		if err := e.Start(owner, s.token+1, now, now.Add(ttl)); err != nil {
@@ -35,12 +34,12 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 	return claimed, nil
 }
 
-// claimable returns copies of those that wait and are due, each once. Where
-// they compete for a gate, the first in line gets it, whatever the order of ids.
-func (l *ledger) claimable(ids []string, now time.Time) []core.Execution {
+// claimable returns copies of those that wait, each once. Where they compete
+// for a gate, the first in line gets it, whatever the order of ids.
+func (l *ledger) claimable(ids []string) []core.Execution {
 	var rows []*core.Execution
 	for _, id := range ids {
-		if e, ok := l.live[id]; ok && e.Status != core.StatusRunning && e.Awaits == nil && !e.DueAt.After(now) {
+		if e, ok := l.live[id]; ok && e.Status != core.StatusRunning && e.Awaits == nil {
 			rows = append(rows, e)
 		}
 	}

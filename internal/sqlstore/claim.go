@@ -9,8 +9,8 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// Claim implements core.WorkStore. An execution that is not due yet is left
-// out: nothing starts early, not even for a stale message of a queue.
+// Claim implements core.WorkStore. An execution that is not due yet does not
+// start: nothing starts early, not even for a stale message of a queue.
 func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {
 	var claimed []core.Execution
 	err := s.write(ctx, "claim", func(ctx context.Context, c conn) error {
@@ -23,7 +23,7 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 		}
 		slices.Sort(held)
 		return inBatches(held, func(batch []string) error {
-			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending' WHERE id IN (?) AND status = 'queued'`, batch)
+			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending', queued_at = NULL WHERE id IN (?) AND status = 'queued'`, batch)
 			return err
 		})
 	})
@@ -34,13 +34,24 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 }
 
 // sortByGate divides the executions that wait into those that may start now,
-// in order, and those that a gate holds.
+// in order, and those that a gate, or a clock that was set back, holds.
 func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string, err error) {
-	candidates, err := listIn[candidateRow](ctx, c, `
-		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rank FROM executions
-		WHERE id IN (?) AND `+isWaiting+` AND `+isFree+` AND due_at <= ?`+c.dialect.lockAll, ids, stamp(c.now))
-	if err != nil || len(candidates) == 0 {
+	waiting, err := listIn[claimRow](ctx, c, `
+		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rank, due_at FROM executions
+		WHERE id IN (?) AND `+isWaiting+` AND `+isFree+c.dialect.lockAll, ids)
+	if err != nil {
 		return nil, nil, err
+	}
+	var candidates []candidateRow
+	for _, e := range waiting {
+		if e.DueAt.After(c.now) {
+			held = append(held, e.ID)
+		} else {
+			candidates = append(candidates, e.candidateRow)
+		}
+	}
+	if len(candidates) == 0 {
+		return nil, held, nil
 	}
 	slices.SortFunc(candidates, func(a, b candidateRow) int {
 		return cmp.Or(a.Rank.Compare(b.Rank.Time), cmp.Compare(a.ID, b.ID))
@@ -58,6 +69,12 @@ func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string
 		}
 	}
 	return open, held, nil
+}
+
+// claimRow is an execution that a queue has named.
+type claimRow struct {
+	candidateRow
+	DueAt timestamp `db:"due_at"`
 }
 
 // start begins an attempt of each execution, as core.Execution.Start does, and
@@ -80,14 +97,13 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 		}
 		tokens = tokens[len(batch):]
 		v, args := c.table(columns, pairs)
-		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now), stamp(c.now))
+		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now))
 		var rows []executionRow
 		err := c.list(ctx, &rows, `
 			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET
 				status = 'running', token = v.new_token, worker = ?, lease_until = ?,
-				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?),
-				late_at = CASE WHEN COALESCE(start_time, ?) < late_at THEN NULL ELSE late_at END
+				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?)
 			FROM v WHERE id = v.claimed_id
 			RETURNING `+executionColumns, args...)
 		for _, r := range rows {

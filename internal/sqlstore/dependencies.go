@@ -121,16 +121,6 @@ func (s *Store) Dependencies(ctx context.Context, ids []string) ([]core.Dependen
 	return states, s.wrap("read dependencies", err)
 }
 
-// countedEnds are the states that core.Execution.Counts names.
-const countedEnds = `'succeeded', 'failed', 'cancelled', 'lost'`
-
-// endRow is when a task last ended in a state.
-type endRow struct {
-	TaskID string      `db:"task_id"`
-	Status core.Status `db:"status"`
-	End    timestamp   `db:"ended"`
-}
-
 func (c conn) dependencies(ctx context.Context, ids []string) ([]core.DependencyState, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -142,10 +132,7 @@ func (c conn) dependencies(ctx context.Context, ids []string) ([]core.Dependency
 	if err != nil {
 		return nil, err
 	}
-	ends, err := listIn[endRow](ctx, c, `
-		SELECT task_id, status, MAX(end_time) AS ended FROM task_history
-		WHERE task_id IN (?) AND status IN (`+countedEnds+`)
-		GROUP BY task_id, status`, ids)
+	ends, err := c.lastEnds(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +157,38 @@ func (c conn) dependencies(ctx context.Context, ids []string) ([]core.Dependency
 		}
 	}
 	return ordered, nil
+}
+
+// What core.Execution.Counts says of finished executions, in two parts: each has
+// an index.
+const (
+	hasEnded              = `status IN ('succeeded', 'failed', 'cancelled', 'lost')`
+	isSkippedByDependency = `status = 'skipped' AND error_code = 'DEPENDENCY_FAILED'`
+)
+
+// endRow is the latest end of a task in a state.
+type endRow struct {
+	TaskID string      `db:"task_id"`
+	Status core.Status `db:"status"`
+	End    timestamp   `db:"ended"`
+}
+
+// lastEnds reads the latest ends that core.Execution.Counts, by task and state.
+func (c conn) lastEnds(ctx context.Context, ids []string) (ends []endRow, err error) {
+	err = inBatches(ids, func(batch []string) error {
+		var part []endRow
+		err := c.list(ctx, &part, `
+			SELECT task_id, status, MAX(end_time) AS ended FROM task_history
+			WHERE task_id IN (?) AND `+hasEnded+`
+			GROUP BY task_id, status
+			UNION ALL
+			SELECT task_id, 'skipped' AS status, MAX(end_time) AS ended FROM task_history
+			WHERE task_id IN (?) AND `+isSkippedByDependency+`
+			GROUP BY task_id`, batch, batch)
+		ends = append(ends, part...)
+		return err
+	})
+	return ends, err
 }
 
 // Judge implements core.PlanStore.

@@ -31,6 +31,7 @@ const (
 	holdsSlot  = `status IN ('queued', 'running')`
 	isWaiting  = `status IN ('pending', 'queued', 'retrying')`
 	hasRetryOf = `retry_of IS NOT NULL`
+	isWatched  = `late_at IS NOT NULL AND (start_time IS NULL OR start_time >= late_at)`
 )
 
 // executionRow is a row of executions or task_history.

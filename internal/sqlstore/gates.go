@@ -185,3 +185,32 @@ func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occup
 	})
 	return o, err
 }
+
+// Live implements core.QueueStore.
+func (s *Store) Live(ctx context.Context, taskID string, limit int) (core.LiveReport, error) {
+	var report core.LiveReport
+	err := s.snapshot(ctx, "look at live executions", func(ctx context.Context, c conn) error {
+		active, err := c.active(ctx, []string{taskID})
+		if err != nil {
+			return err
+		}
+		report = core.LiveReport{Active: active[taskID]}
+		var rows []executionRow
+		if err := c.list(ctx, &rows, `
+			SELECT `+executionColumns+` FROM executions
+			WHERE task_id = ? ORDER BY id LIMIT ?`, taskID, limit); err != nil {
+			return err
+		}
+		report.Oldest = executionsOf(rows)
+		var holder []executionRow
+		if err := c.list(ctx, &holder, `
+			SELECT `+executionColumns+` FROM executions
+			WHERE task_id = ? AND `+holdsSlot+` ORDER BY id LIMIT 1`, taskID); err != nil || len(holder) == 0 {
+			return err
+		}
+		e := holder[0].execution()
+		report.Holder = &e
+		return nil
+	})
+	return report, err
+}

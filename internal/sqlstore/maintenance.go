@@ -99,7 +99,7 @@ func (c conn) rememberEnds(ctx context.Context, rows string, args ...any) error 
 	_, err := c.exec(ctx, `
 		INSERT INTO task_ends (task_id, status, end_time)
 		SELECT task_id, status, MAX(end_time) FROM `+rows+`
-			AND status IN (`+countedEnds+`) AND task_id IN (SELECT depends_on FROM task_dependencies)
+			AND (`+hasEnded+` OR `+isSkippedByDependency+`) AND task_id IN (SELECT depends_on FROM task_dependencies)
 		GROUP BY task_id, status
 		ON CONFLICT (task_id, status) DO UPDATE SET end_time = excluded.end_time
 			WHERE excluded.end_time > task_ends.end_time`, args...)

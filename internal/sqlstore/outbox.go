@@ -143,7 +143,7 @@ func (c conn) lateExecutions(ctx context.Context, limit int) ([]core.Execution, 
 	var rows []executionRow
 	err := c.list(ctx, &rows, `
 		SELECT `+executionColumns+` FROM executions
-		WHERE late_at IS NOT NULL AND late_at <= ?
+		WHERE `+isWatched+` AND late_at <= ?
 		ORDER BY late_at LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
 	return executionsOf(rows), err
 }
@@ -166,7 +166,7 @@ func (c conn) postLate(ctx context.Context, late []core.Execution) error {
 
 func (c conn) untilNextLate(ctx context.Context) (time.Duration, error) {
 	var next timestamp
-	err := c.get(ctx, &next, `SELECT MIN(late_at) FROM executions WHERE late_at IS NOT NULL`)
+	err := c.get(ctx, &next, `SELECT MIN(late_at) FROM executions WHERE `+isWatched)
 	return until(c.now, next), err
 }
 

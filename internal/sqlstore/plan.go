@@ -198,7 +198,7 @@ func (c conn) insertPlanned(ctx context.Context, decisions []decision) ([]core.E
 	if err := c.insertHistory(ctx, ended); err != nil {
 		return nil, err
 	}
-	if err := c.post(ctx, core.MessagesOf(ended, c.now)); err != nil {
+	if err := c.followNow(ctx, ended); err != nil { // a failed dependency goes down the chain
 		return nil, err
 	}
 	stored := planned[:0]

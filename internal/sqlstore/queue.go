@@ -97,10 +97,10 @@ func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) 
 		n, err = c.exec(ctx, `
 			WITH stale AS (
 				SELECT id FROM executions
-				WHERE `+isQueued+` AND queued_at < ?
+				WHERE `+isQueued+` AND (queued_at < ? OR queued_at > ?)
 				ORDER BY queued_at LIMIT ?`+c.dialect.skipLocked+`)
 			UPDATE executions SET status = 'pending', queued_at = NULL
-			WHERE id IN (SELECT id FROM stale)`, stamp(c.now.Add(-age)), limit)
+			WHERE id IN (SELECT id FROM stale)`, stamp(c.now.Add(-age)), stamp(c.now.Add(core.MarkedAhead)), limit)
 		return err
 	})
 	return int(n), err

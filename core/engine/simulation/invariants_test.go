@@ -223,7 +223,10 @@ func (r *recorder) checkFollowing(t core.Task, now time.Time) {
 	if t.Plan.Since != nil {
 		since = *t.Plan.Since
 	}
-	if v := t.DependencyPolicy.Judge(now, since, nil, states); v.Ruling == core.RulingOpen && now.Sub(v.At) > time.Minute {
+	// What ended before the clock was set back cannot be compared with what came
+	// after: it may count, and need not.
+	if v := t.DependencyPolicy.Judge(now, since, nil, states); v.Ruling == core.RulingOpen &&
+		v.At.After(r.setBack) && !since.After(now) && now.Sub(v.At) > time.Minute {
 		r.w.trace.violate([]string{t.ID}, "task %s: its dependencies have done their part at %s and it was forgotten", short(t.ID), v.At)
 	}
 }

@@ -26,8 +26,7 @@ func (o *outside) take(messages []core.Message) {
 			types = map[string]string{}
 			o.told[m.ExecutionID] = types
 		}
-		// One that was handed back may be late again.
-		if id, known := types[m.Type]; known && id != m.ID && m.Type != core.TypeExecutionLate {
+		if id, known := types[m.Type]; known && id != m.ID {
 			o.odd = append(o.odd, m.Type+" of "+short(m.ExecutionID)+" was told as two messages")
 		}
 		types[m.Type] = m.ID

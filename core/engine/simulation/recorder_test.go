@@ -26,7 +26,9 @@ type recorder struct {
 	last   int64     // the greatest token so far
 	jumped time.Time // when the clock last jumped, in simulated time
 	steps  int
-	moves  map[string]int // how often an execution went from one state to another, by step
+	// setBack is the latest time that the clock has shown before it was set back.
+	setBack time.Time
+	moves   map[string]int // how often an execution went from one state to another, by step
 }
 
 // grant is a claim that the store gave.

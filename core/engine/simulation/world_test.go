@@ -12,8 +12,8 @@ import (
 	"github.com/nexuscore/scheduler/internal/memory"
 )
 
-// clock is the store's. It jumps forward with the recorder's step lock held, so
-// that a step sees one time.
+// clock is the store's. It jumps, forward or back, with the recorder's step lock
+// held, so that a step sees one time.
 type clock struct{ ahead atomic.Int64 }
 
 // Now is the simulated time, and what the clock has jumped.
@@ -92,10 +92,13 @@ func (w *world) scheduler(l *link) *core.Scheduler {
 	})
 }
 
-// jump sets the store's clock forward.
+// jump sets the store's clock.
 func (w *world) jump(d time.Duration) {
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
+	if now := w.clock.Now(); d < 0 && now.After(w.store.setBack) {
+		w.store.setBack = now
+	}
 	w.clock.ahead.Add(int64(d))
 	w.store.jumped = time.Now()
 	w.trace.note("* the clock jumps by %s", d)
@@ -146,7 +149,7 @@ func (w *world) disturb(d *dice) {
 	n := w.nodes[d.below(len(w.nodes))]
 	switch d.below(7) {
 	case 0:
-		w.jump(d.between(time.Second, 6*time.Minute))
+		w.jump(pick[time.Duration](d, 1, 1, -1) * d.between(100*time.Millisecond, 6*time.Minute))
 	case 1, 2:
 		n.cutOff(d.between(time.Second, 40*time.Second))
 	case 3:

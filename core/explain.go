@@ -285,22 +285,3 @@ func (x explaining) overlapGate(e Execution) GateState {
 	}
 	return gate(GateOverlap, false, "no other execution of the task runs")
 }
-
-// rateGate cannot ask the limiter, because asking takes; the node's own guess
-// must do.
-func (x explaining) rateGate(e Execution) GateState {
-	l := e.Policy.RateLimit
-	switch {
-	case l == nil:
-		return gate(GateRate, false, "no rate limit")
-	case x.scheduler.rates == nil:
-		return gate(GateRate, false, "rate limit %q: %d in %s", l.Key, l.Limit, l.PerMs.Duration())
-	}
-	if opens := x.scheduler.rates.RateOpensAt(RateKey(l.Key)); opens.After(x.now) {
-		g := gate(GateRate, true, "the rate limit %q of %d in %s is used up until %s; those with a higher rank go first",
-			l.Key, l.Limit, l.PerMs.Duration(), opens.Format(time.RFC3339Nano))
-		g.OpensAt = &opens
-		return g
-	}
-	return gate(GateRate, false, "rate limit %q: %d in %s", l.Key, l.Limit, l.PerMs.Duration())
-}

@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -306,5 +307,42 @@ func TestExplainAPluginThatIsGone(t *testing.T) {
 		g := gateOf(t, gates, core.GatePlugin)
 		require.False(t, g.Blocking)
 		require.Contains(t, g.Reason, "fails with PLUGIN_UNAVAILABLE and is tried again by its retry policy")
+	}
+}
+
+// closedRates are the limiter's keys that have no room for a minute.
+type closedRates []string
+
+func (c closedRates) RateOpensAt(key string) time.Time {
+	if slices.Contains(c, key) {
+		return coretest.Epoch().Add(time.Minute)
+	}
+	return coretest.Epoch()
+}
+
+func TestExplainARateLimit(t *testing.T) {
+	limited := func(s *core.TaskSpec) { s.RateLimit = &core.RateLimit{Key: "k", Limit: 1, PerMs: 1000} }
+	for name, c := range map[string]struct {
+		closed closedRates
+		want   string
+	}{
+		"open":       {nil, `rate limit "k"`},
+		"its own":    {closedRates{core.RateKey("k")}, `the rate limit "k" of 1 in 1s is used up`},
+		"its type's": {closedRates{core.TypeRateKey("test")}, `the rate limit of the type "test"`},
+		"another":    {closedRates{core.RateKey("test")}, `rate limit "k"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(s *core.SchedulerConfig) { s.Rates = c.closed })
+			task := w.create(limited)
+			_, err := w.Execute(w.ctx, task.ID, nil)
+			require.NoError(t, err)
+			for _, g := range explain(t, w, task.ID).Executions[0].Gates {
+				if g.Gate == core.GateRate {
+					require.Contains(t, g.Reason, c.want)
+					require.Equal(t, len(c.closed) > 0 && name != "another", g.Blocking)
+					require.Equal(t, g.Blocking, g.OpensAt != nil)
+				}
+			}
+		})
 	}
 }

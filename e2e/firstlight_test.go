@@ -83,6 +83,10 @@ func TestAnAnswerThatWillNotChangeIsNotRetried(t *testing.T) {
 	id := s.create(reminder("refused", nil))
 	s.call(502, "POST", "/tasks/"+id+"/execute?wait=10s", nil)
 	require.Len(t, o.requests(), 1)
+	s.eventually("people are told", 10*time.Second, func() bool { return len(o.alerted()) == 1 })
+	alert := o.alerted()[0]
+	require.Equal(t, "execution.failed", alert["event"])
+	require.Contains(t, alert["message"], "400 Bad Request")
 }
 
 func TestEveryScheduleTypeFires(t *testing.T) {
@@ -161,7 +165,7 @@ func TestASecondProcessIsRefused(t *testing.T) {
 }
 
 func TestWrongConfigurationIsToldAtOnce(t *testing.T) {
-	s := newService(t, "PORT=high", "LOG_LEVEL=loud", "DATABASE_URL=postgresql://user:hunter2@db/x")
+	s := newService(t, "PORT=high", "LOG_LEVEL=loud", "DATABASE_URL=mysql://user:hunter2@db/x")
 	out, err := s.command().CombinedOutput()
 	require.Error(t, err)
 	for _, name := range []string{"PORT", "LOG_LEVEL", "DATABASE_URL"} {

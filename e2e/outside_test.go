@@ -14,6 +14,7 @@ type outside struct {
 	mu      sync.Mutex
 	keys    map[string]int // deliveries by idempotency key
 	bodies  []object
+	alerts  []object            // of the service itself, which are no effects of plugins
 	respond func(n int) int // status of the n-th request, from 1; nil: 202
 }
 
@@ -34,6 +35,11 @@ func (o *outside) take(w http.ResponseWriter, r *http.Request) {
 	var body object
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if _, alert := body["event"]; alert {
+		o.alerts = append(o.alerts, body)
+		w.WriteHeader(http.StatusAccepted)
 		return
 	}
 	status := http.StatusAccepted
@@ -64,4 +70,11 @@ func (o *outside) requests() []object {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return append([]object(nil), o.bodies...)
+}
+
+// alerted returns the alerts so far.
+func (o *outside) alerted() []object {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]object(nil), o.alerts...)
 }

@@ -14,7 +14,7 @@ type outside struct {
 	mu      sync.Mutex
 	keys    map[string]int // deliveries by idempotency key
 	bodies  []object
-	alerts  []object            // of the service itself, which are no effects of plugins
+	alerts  []object        // of the service itself, which are no effects of plugins
 	respond func(n int) int // status of the n-th request, from 1; nil: 202
 }
 

@@ -30,7 +30,8 @@ func (c conn) putDependencies(ctx context.Context, t core.Task) error {
 	}
 	cycle, err := core.FindCycle(t.ID, t.DependsOn, func(id string) ([]string, error) {
 		var next []string
-		return next, c.list(ctx, &next, `SELECT depends_on FROM task_dependencies WHERE task_id = ?`, id)
+		err := c.list(ctx, &next, `SELECT depends_on FROM task_dependencies WHERE task_id = ?`, id)
+		return next, err
 	})
 	if err != nil {
 		return err

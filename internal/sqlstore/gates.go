@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -84,31 +85,48 @@ func (c conn) gatesOf(ctx context.Context, candidates []candidateRow) (gates, er
 	if err := c.holdSlots(ctx, keys, types); err != nil {
 		return g, err
 	}
-	running, err := listIn[string](ctx, c, `SELECT task_id FROM executions WHERE task_id IN (?) AND `+isRunning, tasks)
-	if err != nil {
-		return g, err
-	}
-	for _, id := range running {
-		g.tasks[id] = true
-	}
-	held, err := listIn[slotCount](ctx, c, `
-		SELECT concurrency_key AS name, COUNT(*) AS held FROM executions
-		WHERE concurrency_key IN (?) AND `+isHolding+`
-		GROUP BY concurrency_key`, keys)
-	if err != nil {
-		return g, err
-	}
-	for _, k := range held {
-		g.keys[k.Name] = k.Held
-	}
-	held, err = listIn[slotCount](ctx, c, `
-		SELECT type AS name, COUNT(*) AS held FROM executions
-		WHERE type IN (?) AND `+isHolding+`
-		GROUP BY type`, types)
-	for _, k := range held {
-		g.types[k.Name] = k.Held
+	held, err := c.held(ctx, tasks, keys, types)
+	for _, h := range held {
+		switch h.Kind {
+		case "task":
+			g.tasks[h.Name] = true
+		case "key":
+			g.keys[h.Name] = h.Held
+		case "type":
+			g.types[h.Name] = h.Held
+		}
 	}
 	return g, err
+}
+
+// slotRow is how many executions of a task, a key or a type run.
+type slotRow struct {
+	Kind string `db:"kind"`
+	slotCount
+}
+
+// held counts what runs of exclusive tasks, keys and types, in one statement:
+// it is on the way of every start. There are no more names than a claim has ids.
+func (c conn) held(ctx context.Context, tasks, keys, types []string) (rows []slotRow, err error) {
+	var parts []string
+	var args []any
+	for _, p := range []struct {
+		kind, column, condition string
+		names                   []string
+	}{{"task", `task_id`, isRunning, tasks}, {"key", `concurrency_key`, isHolding, keys}, {"type", `type`, isHolding, types}} {
+		if len(p.names) == 0 {
+			continue
+		}
+		parts = append(parts, `
+			SELECT '`+p.kind+`' AS kind, `+p.column+` AS name, COUNT(*) AS held FROM executions
+			WHERE `+p.column+` IN (?) AND `+p.condition+` GROUP BY `+p.column)
+		args = append(args, p.names)
+	}
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	err = c.list(ctx, &rows, strings.Join(parts, ` UNION ALL `), args...)
+	return rows, err
 }
 
 // candidateRow is an execution that somebody asks to start.

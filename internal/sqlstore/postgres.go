@@ -192,7 +192,8 @@ func nameSearch(ctx context.Context, db *sqlx.DB) (string, error) {
 // sequenceTokens draws n fencing tokens. A sequence gives no number twice,
 // whatever becomes of the transaction, and makes nobody wait.
 func sequenceTokens(ctx context.Context, c conn, n int) (tokens []int64, err error) {
-	return tokens, c.list(ctx, &tokens, `SELECT nextval('claim_tokens') FROM generate_series(1, ?::int)`, n)
+	err = c.list(ctx, &tokens, `SELECT nextval('claim_tokens') FROM generate_series(1, ?::int)`, n)
+	return tokens, err
 }
 
 // maintainPostgres makes the partitions of the weeks to come and forgets leases

@@ -71,10 +71,11 @@ func (c conn) waiting(ctx context.Context, after candidateRow) (page []candidate
 	}
 	// NOT … > is <= in a form that makes no planner prefer the index on due_at
 	// and sort: the walk is in order of rank and mostly ends soon.
-	return page, c.list(ctx, &page, `
+	err = c.list(ctx, &page, `
 		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rate_key, rank FROM executions
 		WHERE `+isReady+` AND `+isFree+` AND NOT due_at > ?`+next+`
 		ORDER BY rank, id LIMIT ?`, append(args, readyPage)...)
+	return page, err
 }
 
 // untilNextReady looks ahead only: what is due and held by a gate does not keep

@@ -36,6 +36,8 @@ type cluster struct {
 	outside *journal
 	nodes   []*node
 
+	requests int // that load has made, for their keys
+
 	mu    sync.Mutex
 	acked acknowledged
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -27,12 +28,12 @@ func outsideRows() []row {
 		{"23-sessions-ended", sessionsEnded, false},
 		// Postgres is gone for three seconds, as by a restart.
 		{"23-postgres-restarts", postgresRestarts, false},
-		// The answer of a commit is lost: request, plan, mark, claim and completion.
+		// The answer of a commit is lost: request, plan, claim and completion.
 		{"24-answers-of-commits-lost", answersLost, false},
 		// The connection is cut while the plan is being committed.
 		{"24-cut-inside-a-commit", cutInsideACommit, false},
 		// Postgres takes no writes: not ready, nothing is claimed; it recovers alone.
-		{"25-postgres-read-only", readOnly, false},
+		{"25-postgres-takes-no-writes", takesNoWrites, false},
 		// Somebody locks the hot table: it waits or tries again, and nothing is lost.
 		{"26-locked-table", lockedTable, false},
 		// Redis is cut off, hangs, or forgets everything.
@@ -157,7 +158,8 @@ func (c *cluster) load(nodes []*node, n int, pause time.Duration) map[int]int {
 	statuses := map[int]int{}
 	for i := range n {
 		task := once(time.Duration(i%10)*100*time.Millisecond, nil, nil)
-		key := fmt.Sprintf("load-%d", i)
+		c.requests++
+		key := fmt.Sprintf("load-%d", c.requests)
 		c.eventually("a request is answered", patience, func() bool {
 			r, err := nodes[i%len(nodes)].try("POST", "/tasks", task, "Idempotency-Key", key)
 			if err != nil {
@@ -193,15 +195,17 @@ func sessionsEnded(c *cluster) {
 	close(done)
 	<-ended
 	c.settle(patience)
-	require.Subset(c.t, []int{201, 503}, keysOf(statuses), "%v", statuses)
+	requireClean(c.t, statuses)
 }
 
-func keysOf(m map[int]int) []int {
-	var keys []int
-	for k := range m {
-		keys = append(keys, k)
+// requireClean demands that requests were carried out or refused for now. An
+// internal error stands for a commit whose answer was lost, which is rare.
+func requireClean(t testing.TB, statuses map[int]int) {
+	t.Helper()
+	for status := range statuses {
+		require.Contains(t, []int{201, 500, 503}, status, "%v", statuses)
 	}
-	return keys
+	require.LessOrEqual(t, statuses[500], 3, "%v", statuses)
 }
 
 // endSessions ends all sessions of the nodes, in the middle of what they do.
@@ -227,7 +231,7 @@ func postgresRestarts(c *cluster) {
 		}
 	})
 	statuses := c.load(nodes, 60, 50*time.Millisecond)
-	require.Subset(c.t, []int{201, 503}, keysOf(statuses), "%v", statuses)
+	requireClean(c.t, statuses)
 	require.Positive(c.t, statuses[503], "it was not noticed")
 	c.eventually("it runs each second again", patience, func() bool {
 		all := c.records(second)
@@ -238,13 +242,13 @@ func postgresRestarts(c *cluster) {
 }
 
 func answersLost(c *cluster) {
-	a := c.node("SCHED_FAILPOINTS=create.after=error,plan.after=error,mark.after=error")
-	b := c.node("SCHED_FAILPOINTS=claim.after=error,mark.after=error@2")
+	a := c.node("SCHED_FAILPOINTS=create.after=error,plan.after=error")
+	b := c.node("SCHED_FAILPOINTS=claim.after=error,plan.after=error@2")
 	other := c.node("SCHED_FAILPOINTS=finish.after=error,plan.after=error")
 	c.start(a, b, other)
 	statuses := c.load([]*node{a, b, other}, 45, 20*time.Millisecond)
 	c.settle(patience + 2*time.Minute)
-	require.Subset(c.t, []int{201, 500, 503}, keysOf(statuses), "%v", statuses)
+	requireClean(c.t, statuses)
 	for _, r := range c.records() {
 		require.Equal(c.t, "succeeded", r.status, "%v", r)
 	}
@@ -265,15 +269,18 @@ func cutInsideACommit(c *cluster) {
 	require.Equal(c.t, "succeeded", c.only(task).status)
 }
 
-func readOnly(c *cluster) {
+func takesNoWrites(c *cluster) {
 	a, b, other := c.three()
-	turn := func(on string) {
-		_, err := c.db.Exec(fmt.Sprintf(`ALTER DATABASE "%s" SET default_transaction_read_only = %s`, c.prefix, on))
-		require.NoError(c.t, err)
-		c.endSessions()
-	}
 	task := c.create(a, once(3*time.Second, nil, nil))
-	turn("on")
+	// What a full disk does to every write, without filling one.
+	_, err := c.db.Exec(`
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			RAISE 'could not extend file' USING ERRCODE = 'disk_full';
+		END $$;
+		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON tasks FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON executions FOR EACH STATEMENT EXECUTE FUNCTION refuse()`)
+	require.NoError(c.t, err)
 	r, err := b.try("POST", "/tasks", once(0, nil, nil))
 	require.NoError(c.t, err)
 	require.Equal(c.t, 503, r.status, "%v", r.body)
@@ -287,7 +294,8 @@ func readOnly(c *cluster) {
 		return true
 	})
 	require.Empty(c.t, c.records(task))
-	turn("off")
+	_, err = c.db.Exec(`DROP FUNCTION refuse() CASCADE`)
+	require.NoError(c.t, err)
 	c.settle(patience)
 	c.eventually("all nodes are ready", patience, func() bool {
 		r, err := a.try("GET", "/health/ready", nil)
@@ -307,7 +315,7 @@ func lockedTable(c *cluster) {
 	require.NoError(c.t, tx.Commit())
 	got := <-statuses
 	c.settle(patience)
-	require.Subset(c.t, []int{201, 503}, keysOf(got), "%v", got)
+	requireClean(c.t, got)
 }
 
 // redisTrouble is a row in which Redis is lost for all nodes at once, in the
@@ -399,8 +407,8 @@ func withoutDatabase(c *cluster) {
 	require.Equal(c.t, 503, lonely.call(503, "GET", "/tasks", nil).status)
 	c.settle(patience)
 	crash{attempts: second, effects: 1}.check(c, task, since)
-	lonely.eventually("it has dropped its run", patience, func() bool { return lonely.running() == 0 })
 	lonely.postgres.Heal()
+	lonely.eventually("it has dropped its run", patience, func() bool { return lonely.running() == 0 })
 	lonely.eventually("it is well again", patience, func() bool {
 		r, err := lonely.try("GET", "/health/ready", nil)
 		return err == nil && r.status == 200

@@ -38,6 +38,7 @@ func workRows() []row {
 		{"07-confirm-lost", publishedTwice, false},
 		// Killed after the delivery, before the claim: redelivered.
 		{"08-after-delivery-before-claim", crash{point: "claim.before=crash", attempts: first, effects: 1}.run, false},
+		{"08-after-delivery-before-claim-plain", crash{point: "claim.before=crash", attempts: first, effects: 1}.run, true},
 		// Killed after the claim, before the plugin starts: the lease ends, second
 		// attempt.
 		{"09-after-claim-before-plugin", crash{point: "claim.after=crash", attempts: second, effects: 1}.run, false},

@@ -91,7 +91,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	a.onStop("plugin runtimes", closeRuntimes)
 	a.onStop("plugins", a.host.Close)
 	invoker := withFailpoints(a.backends, a.host)
-	a.roster = &roster{node: cfg.NodeID, nodes: a.store, types: a.host, take: a.take, log: log.Named("roster"), shared: a.shared}
+	a.roster = &roster{node: cfg.NodeID, nodes: a.store, types: a.host, take: a.take, log: log.Named("roster"), clock: clock, shared: a.shared, orphans: map[string]time.Time{}}
 	a.store.LimitTypes(a.limit)
 	timetable := core.Timetable{MinInterval: cfg.MinInterval}
 	if a.engine, err = engine.New(engine.Config{

@@ -30,7 +30,9 @@ func (o opening) cluster(ctx context.Context) (*backends, error) {
 		return nil, err
 	}
 	o.closes("store", store)
-	local := memory.NewQueue(o.cfg.MaxQueueSize)
+	// What waits in this node's own queue no other node can take, so it holds no
+	// more than it soon runs.
+	local := memory.NewQueue(min(o.cfg.MaxQueueSize, 2*o.cfg.MaxConcurrentTasks))
 	o.closes("queue", local)
 	b := &backends{
 		store: store, queue: local, locker: store.Locker(), limiter: store.Limiter(), shared: true,

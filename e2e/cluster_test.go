@@ -226,12 +226,6 @@ func (n *node) resume() {
 	require.NoError(n.t, n.cmd.Process.Signal(syscall.SIGCONT))
 }
 
-// unarmed makes a node that is started again start without failpoints.
-func (n *node) unarmed() *node {
-	n.env = append(n.env, "SCHED_FAILPOINTS=")
-	return n
-}
-
 // create makes a task and remembers that it was promised.
 func (c *cluster) create(n *node, task object, header ...string) string {
 	c.t.Helper()

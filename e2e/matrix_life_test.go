@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"net/http"
 	"syscall"
 	"time"
@@ -204,11 +203,11 @@ func leavesAQueue(c *cluster) {
 	c.start(a)
 	c.create(a, once(time.Second, object{"begin": true, "beforeMs": 60_000}, object{"delivery": "at_most_once", "priority": 9}))
 	c.ownerOf(c.acked.tasks[0])
-	for range 20 {
+	for range 5 {
 		c.create(a, once(0, nil, nil))
 	}
-	c.eventually("they wait in its queue", patience, func() bool {
-		return c.count(`SELECT count(*) FROM executions WHERE status = 'queued'`) == 20
+	c.eventually("its queue is full", patience, func() bool {
+		return c.count(`SELECT count(*) FROM executions WHERE status = 'queued'`) == 2
 	})
 	c.start(c.node(), c.node())
 	since := time.Now()
@@ -327,6 +326,6 @@ func herd(c *cluster) {
 	require.Equal(c.t, size, c.count(`SELECT count(DISTINCT task_id) FROM task_history`))
 	took := c.count(`SELECT (extract(epoch FROM max(end_time) - min(nominal_time)) * 1000)::int FROM task_history`)
 	slow := c.count(`SELECT (extract(epoch FROM start_time - nominal_time) * 1000)::int FROM task_history WHERE task_id = $1`, low)
-	c.t.Log(fmt.Sprintf("%d executions took %d ms; the lowest priority started after %d ms", size, took, slow))
+	c.t.Logf("%d executions took %d ms; the lowest priority started after %d ms", size, took, slow)
 	require.Less(c.t, slow, 100_000, "ninety seconds are the most that it may be overtaken for")
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ const atOnce = 4
 // its own, and demands the promises afterwards.
 func TestCrashMatrix(t *testing.T) {
 	serviceURL(t, "TEST_DATABASE_URL") // or skip, before anything is started
-	rows := slicesOf(workRows(), outsideRows(), brokerRows(), lifeRows())
+	rows := slices.Concat(workRows(), processRows(), outsideRows(), brokerRows(), lifeRows())
 	warm(t)
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
@@ -49,14 +50,6 @@ func warm(t testing.TB) {
 	s.writePlugins(effectPlugin)
 	s.start()
 	s.kill()
-}
-
-func slicesOf(parts ...[]row) []row {
-	var all []row
-	for _, p := range parts {
-		all = append(all, p...)
-	}
-	return all
 }
 
 // crash is a row in which a node dies at a failpoint while it alone has an

@@ -53,6 +53,7 @@ func buildAll(dir string) error {
 		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "noop.wasm"), "./testdata/noop"}},
 		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "effect.wasm"), "./testdata/effect"}},
 		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "guest.wasm"), "../host/hosttest/guest"}},
+		{[]string{"CGO_ENABLED=0"}, []string{"-o", filepath.Join(dir, "guest-process"), "../host/hosttest/guest"}},
 	} {
 		cmd := exec.Command("go", append([]string{"build", "-trimpath"}, b.args...)...)
 		cmd.Env = append(os.Environ(), b.env...)
@@ -121,7 +122,7 @@ func startService(t testing.TB, env ...string) *service {
 func (s *service) writePlugins(yaml string) {
 	s.t.Helper()
 	var places []string
-	for _, name := range []string{"reminder.wasm", "noop.wasm", "effect.wasm", "guest.wasm"} {
+	for _, name := range []string{"reminder.wasm", "noop.wasm", "effect.wasm", "guest.wasm", "guest-process"} {
 		places = append(places, name, filepath.Join(built, name))
 	}
 	yaml = strings.NewReplacer(places...).Replace(yaml)

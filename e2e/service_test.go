@@ -48,8 +48,12 @@ func buildAll(dir string) error {
 		args []string
 	}{
 		{nil, []string{"-o", filepath.Join(dir, "scheduler"), "../cmd/scheduler"}},
+		{nil, []string{"-tags", "failpoints", "-o", filepath.Join(dir, "scheduler-failpoints"), "../cmd/scheduler"}},
 		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "reminder.wasm"), "../plugins/reminder"}},
 		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "noop.wasm"), "./testdata/noop"}},
+		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "effect.wasm"), "./testdata/effect"}},
+		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "guest.wasm"), "../host/hosttest/guest"}},
+		{[]string{"CGO_ENABLED=0"}, []string{"-o", filepath.Join(dir, "guest-process"), "../host/hosttest/guest"}},
 	} {
 		cmd := exec.Command("go", append([]string{"build", "-trimpath"}, b.args...)...)
 		cmd.Env = append(os.Environ(), b.env...)
@@ -62,13 +66,15 @@ func buildAll(dir string) error {
 
 // service is a data directory with, while it runs, a server on it.
 type service struct {
-	t   testing.TB
-	dir string
-	env []string
+	t       testing.TB
+	program string // the binary among those built
+	dir     string
+	env     []string
 
 	cmd  *exec.Cmd
 	url  string
 	log  *buffer
+	said chan string // the first line of output
 	gone chan struct{}
 	err  error // how the process ended, once gone is closed
 }
@@ -79,19 +85,24 @@ const bothPlugins = `plugins:
 `
 
 // compiled is a cache of compiled plugins that all tests but those about it
-// share, because compiling takes seconds.
-func compiled(t testing.TB) string {
-	dir := filepath.Join(built, "cache")
+// share, because compiling takes seconds, and the file of the key that seals it.
+func compiled(t testing.TB) (dir, key string) {
+	dir, key = filepath.Join(built, "cache"), filepath.Join(built, "cache.key")
 	require.NoError(t, os.MkdirAll(dir, 0o700))
-	return dir
+	if _, err := os.Stat(key); err != nil {
+		require.NoError(t, os.WriteFile(key, []byte("the key of nothing but the tests"), 0o600))
+	}
+	return dir, key
 }
 
 // newService makes a data directory; env are variables such as "PORT=1".
 func newService(t testing.TB, env ...string) *service {
-	s := &service{t: t, dir: t.TempDir(), env: env}
+	s := &service{t: t, program: "scheduler", dir: t.TempDir(), env: env}
 	s.writePlugins(bothPlugins)
 	require.NoError(t, os.MkdirAll(filepath.Join(s.dir, "cache"), 0o700))
-	require.NoError(t, os.Symlink(compiled(t), filepath.Join(s.dir, "cache", "wasm")))
+	cache, key := compiled(t)
+	require.NoError(t, os.Symlink(cache, filepath.Join(s.dir, "cache", "wasm")))
+	require.NoError(t, os.Symlink(key, filepath.Join(s.dir, "cache", "wasm.key")))
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() && s.log != nil {
@@ -110,13 +121,17 @@ func startService(t testing.TB, env ...string) *service {
 
 func (s *service) writePlugins(yaml string) {
 	s.t.Helper()
-	yaml = strings.NewReplacer("reminder.wasm", filepath.Join(built, "reminder.wasm"), "noop.wasm", filepath.Join(built, "noop.wasm")).Replace(yaml)
+	var places []string
+	for _, name := range []string{"reminder.wasm", "noop.wasm", "effect.wasm", "guest.wasm", "guest-process"} {
+		places = append(places, name, filepath.Join(built, name))
+	}
+	yaml = strings.NewReplacer(places...).Replace(yaml)
 	require.NoError(s.t, os.WriteFile(filepath.Join(s.dir, "plugins.yaml"), []byte(yaml), 0o600))
 }
 
 // command prepares the binary with this service's environment and no other.
 func (s *service) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(built, "scheduler"), args...)
+	cmd := exec.Command(filepath.Join(built, s.program), args...)
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "DATA_DIR=" + s.dir, "PLUGINS_CONFIG=" + filepath.Join(s.dir, "plugins.yaml"),
 		"PORT=0", "LOG_LEVEL=debug",
@@ -129,21 +144,33 @@ var listening = regexp.MustCompile(`listening on (http://\S+);`)
 // start runs the server and waits until it is ready.
 func (s *service) start() {
 	s.t.Helper()
-	s.cmd, s.log, s.gone = s.command(), &buffer{}, make(chan struct{})
-	s.cmd.Stderr = s.log
-	stdout, err := s.cmd.StdoutPipe()
+	s.launch()
+	s.awaitReady()
+}
+
+// launch runs the server.
+func (s *service) launch() {
+	s.t.Helper()
+	cmd, said, gone := s.command(), make(chan string, 1), make(chan struct{})
+	s.cmd, s.log, s.said, s.gone = cmd, &buffer{}, said, gone
+	cmd.Stderr = s.log
+	stdout, err := cmd.StdoutPipe()
 	require.NoError(s.t, err)
-	require.NoError(s.t, s.cmd.Start())
-	lines := make(chan string, 1)
+	require.NoError(s.t, cmd.Start())
 	go func() {
 		line, _ := bufio.NewReader(stdout).ReadString('\n')
-		lines <- line
+		said <- line
 		_, _ = io.Copy(io.Discard, stdout)
-		s.err = s.cmd.Wait()
-		close(s.gone)
+		s.err = cmd.Wait()
+		close(gone)
 	}()
+}
+
+// awaitReady waits until the server that was launched is ready.
+func (s *service) awaitReady() {
+	s.t.Helper()
 	select {
-	case line := <-lines:
+	case line := <-s.said:
 		found := listening.FindStringSubmatch(line)
 		require.NotNil(s.t, found, "first line: %q\n%s", line, s.log)
 		s.url = found[1]
@@ -267,9 +294,16 @@ func (s *service) history(path string) []object {
 // eventually polls until a condition holds.
 func (s *service) eventually(what string, within time.Duration, holds func() bool) {
 	s.t.Helper()
+	eventually(s.t, what, within, holds, s.log.String)
+}
+
+// eventually polls until a condition holds. When it does not in time the test
+// fails with what explain says.
+func eventually(t testing.TB, what string, within time.Duration, holds func() bool, explain func() string) {
+	t.Helper()
 	for deadline := time.Now().Add(within); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not within %s: %s\n%s", within, what, s.log)
+			t.Fatalf("not within %s: %s\n%s", within, what, explain())
 		}
 	}
 }

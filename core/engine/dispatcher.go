@@ -14,7 +14,11 @@ import (
 type dispatcher struct {
 	cfg    Config
 	shaper *shaper
+	called time.Time // when others were last asked to help
 }
+
+// callPause is the least time between two calls for help.
+const callPause = time.Second
 
 // fullPause is how long the dispatcher waits when the queue is full and nobody
 // tells it that there is room.
@@ -35,11 +39,15 @@ func (d *dispatcher) step(ctx context.Context) (time.Duration, error) {
 		return fullPause, nil
 	}
 	now := d.cfg.Clock.Now()
-	report, err := d.cfg.Store.Ready(ctx, min(free, d.cfg.Batch), func(taskType, rateKey string) bool {
+	limit := min(free, d.cfg.Batch)
+	report, err := d.cfg.Store.Ready(ctx, limit, func(taskType, rateKey string) bool {
 		return d.shaper.closed(now, core.TypeRateKey(taskType)) || rateKey != "" && d.shaper.closed(now, core.RateKey(rateKey))
 	})
 	if err != nil {
 		return 0, err
+	}
+	if len(report.Executions) == limit {
+		d.call(ctx, now)
 	}
 	report.Wait = sooner(report.Wait, d.shaper.next(now))
 	if len(report.Executions) == 0 {
@@ -57,6 +65,16 @@ func (d *dispatcher) step(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	return d.publish(ctx, marked, items, report.Wait)
+}
+
+// call tells the other nodes that there is more than one dispatcher takes at a
+// time. They would find it themselves, but only after Idle.
+func (d *dispatcher) call(ctx context.Context, now time.Time) {
+	if now.Sub(d.called) < callPause {
+		return
+	}
+	d.called = now
+	d.cfg.Signals.Send(ctx, core.Signal{Kind: core.SignalDispatch})
 }
 
 // sooner is the shorter of two waits, of which a negative one is endless.

@@ -143,6 +143,8 @@ func (e *Engine) Stop(ctx context.Context) {
 	e.state = stateStopped
 	e.intake.cancel()
 	e.drain(ctx)
+	// What was handed back is for other nodes: nobody here dispatches any more.
+	e.cfg.Signals.Send(ctx, core.Signal{Kind: core.SignalDispatch})
 	e.upkeep.cancel()
 	bounded(ctx, e.upkeep.wg.Wait)
 }

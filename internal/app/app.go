@@ -91,14 +91,14 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	a.onStop("plugin runtimes", closeRuntimes)
 	a.onStop("plugins", a.host.Close)
 	invoker := withFailpoints(a.backends, a.host)
-	a.roster = &roster{node: cfg.NodeID, nodes: a.store, types: a.host, take: a.take, log: log.Named("roster"), shared: a.shared}
+	a.roster = &roster{node: cfg.NodeID, nodes: a.store, types: a.host, take: a.take, log: log.Named("roster"), clock: clock, shared: a.shared, orphans: map[string]time.Time{}}
 	a.store.LimitTypes(a.limit)
 	timetable := core.Timetable{MinInterval: cfg.MinInterval}
 	if a.engine, err = engine.New(engine.Config{
 		Store: a.store, Queue: a.queue, Locker: a.metrics.Locker(a.locker), Limiter: a.limiter,
 		Invoker: invoker, Signals: a.signals, Observer: core.Observers{a.faults, a.metrics}, Publisher: a.publisher, Alerter: host.NewAlerts(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
 		Types: a.host, Rates: a.host.Rate, Version: version,
-		Owner: cfg.NodeID, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
+		Owner: cfg.NodeID, Redeliver: a.redeliver, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
 		Maintenance: cfg.MaintenanceInterval, CancelGrace: cancelGrace,
 		Retention: core.Retention{History: cfg.HistoryRetention, HistoryPerTask: cfg.HistoryPerTask, IdempotencyKeys: 24 * time.Hour, Outbox: outboxRetention},
 	}); err != nil {

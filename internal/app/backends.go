@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -30,6 +31,8 @@ type backends struct {
 	take func(types []string)
 	// shared says that other nodes may work on the same store.
 	shared bool
+	// redeliver is engine.Config's; 0 is its default.
+	redeliver time.Duration
 
 	storeName, storePlace  string // such as sqlite, and the file
 	queueName, locksName   string

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/nexuscore/scheduler/api"
 	"github.com/nexuscore/scheduler/core"
@@ -13,6 +14,10 @@ import (
 	"github.com/nexuscore/scheduler/internal/redis"
 	"github.com/nexuscore/scheduler/internal/sqlstore"
 )
+
+// orphaned is how long an execution may be in a queue that dies with its node
+// before other nodes take it: as long as one that ran there.
+const orphaned = 10 * time.Second
 
 // cluster opens the database that nodes share, and what makes many of them
 // faster. Only the database must be there when the service starts.
@@ -25,11 +30,13 @@ func (o opening) cluster(ctx context.Context) (*backends, error) {
 		return nil, err
 	}
 	o.closes("store", store)
-	local := memory.NewQueue(o.cfg.MaxQueueSize)
+	// What waits in this node's own queue no other node can take, so it holds no
+	// more than it soon runs.
+	local := memory.NewQueue(min(o.cfg.MaxQueueSize, 2*o.cfg.MaxConcurrentTasks))
 	o.closes("queue", local)
 	b := &backends{
 		store: store, queue: local, locker: store.Locker(), limiter: store.Limiter(), shared: true,
-		take: func([]string) {}, storeName: "postgres", storePlace: placeOf(o.cfg.DatabaseURL.Reveal()), queueName: "memory", locksName: "postgres",
+		redeliver: orphaned, take: func([]string) {}, storeName: "postgres", storePlace: placeOf(o.cfg.DatabaseURL.Reveal()), queueName: "memory", locksName: "postgres",
 	}
 	if err := o.redis(ctx, b, store); err != nil {
 		return nil, err
@@ -97,7 +104,7 @@ func (o opening) rabbitmq(b *backends, local core.Queue) error {
 	o.closes("events", events)
 	own := &ownTypes{take: work.SetTypes}
 	b.queue, b.take, b.queueName = typedQueue{Queue: both, local: local, own: own}, own.set, "rabbitmq"
-	b.publisher = cloudEvents{events}
+	b.publisher, b.redeliver = cloudEvents{events}, 0 // its queue outlives the nodes
 	b.broker = &broker{client: client, log: log}
 	b.checkQueue = func(ctx context.Context) api.HealthCheck {
 		return timed(ctx, "rabbitmq", func(ctx context.Context) (map[string]any, error) {

@@ -38,8 +38,10 @@ func NewTypedQueue(broker, local core.Queue, own ...string) core.Queue {
 type Roster struct{ *roster }
 
 // NewRoster makes a Roster.
-func NewRoster(node string, nodes core.NodeStore, types core.TypeCatalogue, take func([]string)) Roster {
-	return Roster{&roster{node: node, nodes: nodes, types: types, take: take, log: hclog.NewNullLogger(), shared: true}}
+func NewRoster(clock core.Clock, node string, nodes core.NodeStore, types core.TypeCatalogue, take func([]string)) Roster {
+	return Roster{&roster{
+		node: node, nodes: nodes, types: types, take: take, log: hclog.NewNullLogger(), clock: clock, shared: true, orphans: map[string]time.Time{},
+	}}
 }
 
 // Look looks at this node's types and at the other nodes.

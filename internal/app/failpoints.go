@@ -113,13 +113,15 @@ type failStore struct {
 }
 
 func (s failStore) PlanDue(ctx context.Context, limit int, decide func(time.Time, core.DueTask) core.Plan) (core.PlanReport, error) {
-	return around(s.points, "plan", func() (core.PlanReport, error) {
-		return s.Store.PlanDue(ctx, limit, func(now time.Time, d core.DueTask) core.Plan {
-			p := decide(now, d)
-			_ = s.points.hit("plan.within") // between the look and the write
-			return p
-		})
+	report, err := s.Store.PlanDue(ctx, limit, func(now time.Time, d core.DueTask) core.Plan {
+		p := decide(now, d)
+		_ = s.points.hit("plan.within") // between the look and the write
+		return p
 	})
+	if err == nil && len(report.Planned) > 0 { // a look that finds nothing is no point to fail at
+		err = s.points.hit("plan.after")
+	}
+	return report, err
 }
 
 func (s failStore) Judge(ctx context.Context, limit int, rule func(time.Time, core.Execution, []core.DependencyState) core.Verdict) (core.JudgeReport, error) {

@@ -19,23 +19,41 @@ type roster struct {
 	types  core.TypeCatalogue
 	take   func(types []string) // hears of every change of the node's own types
 	log    hclog.Logger
+	clock  core.Clock
 	shared bool // other nodes may be there
 
-	mu        sync.RWMutex
-	own       map[string]bool // nil: not looked yet
-	elsewhere map[string]bool // types that live nodes beside this one run
+	mu        sync.Mutex
+	own       map[string]bool      // nil: not looked yet
+	elsewhere map[string]bool      // types that live nodes beside this one run
+	orphans   map[string]time.Time // types that nobody is known to run, since when
 }
 
 const (
 	ownPeriod   = time.Second // a reload of plugins is seen so soon
 	nodesPeriod = 5 * time.Second
+	// orphanTime is how long a type must be without a node before this one fails
+	// its executions: a node that starts, or has just loaded the type, is not
+	// known to the others before its next report and their next look.
+	orphanTime = 20 * time.Second
 )
 
 // leaves reports whether the node should leave a type to others.
 func (r *roster) leaves(taskType string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.own != nil && !r.own[taskType] && r.elsewhere[taskType]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.shared || r.own == nil || r.own[taskType]:
+		return false
+	case r.elsewhere[taskType]:
+		return true
+	}
+	now := r.clock.Now()
+	since, ok := r.orphans[taskType]
+	if !ok {
+		since = now
+		r.orphans[taskType] = now
+	}
+	return now.Sub(since) < orphanTime
 }
 
 // run keeps the roster until ctx ends.
@@ -73,6 +91,7 @@ func (r *roster) lookAtOwn() {
 		changed = changed || !r.own[t]
 	}
 	r.own = own
+	r.adopt(own)
 	r.mu.Unlock()
 	if changed {
 		r.take(names)
@@ -106,5 +125,13 @@ func (r *roster) lookAtNodes(ctx context.Context) {
 	}
 	r.mu.Lock()
 	r.elsewhere = elsewhere
+	r.adopt(elsewhere)
 	r.mu.Unlock()
+}
+
+// adopt notes that somebody runs these types. The caller holds mu.
+func (r *roster) adopt(types map[string]bool) {
+	for t := range types {
+		delete(r.orphans, t)
+	}
 }

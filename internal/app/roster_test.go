@@ -34,12 +34,16 @@ func TestANodeLeavesToOthersWhatOnlyTheyCanRun(t *testing.T) {
 	require.NoError(t, err)
 	plugins := catalogue{"both": "loaded", "ours": "loaded", "theirs": "failed", "broken": "failed"}
 	var taken [][]string
-	r := app.NewRoster("a", nodes, plugins, func(types []string) { taken = append(taken, types) })
+	r := app.NewRoster(clock, "a", nodes, plugins, func(types []string) { taken = append(taken, types) })
 	require.False(t, r.Leaves("theirs"), "nothing is known yet")
 	r.Look(t.Context())
 	require.Equal(t, [][]string{{"both", "ours"}}, taken)
-	for taskType, leaves := range map[string]bool{"both": false, "ours": false, "theirs": true, "broken": false, "unknown": false} {
+	for taskType, leaves := range map[string]bool{"both": false, "ours": false, "theirs": true, "broken": true, "unknown": true} {
 		require.Equal(t, leaves, r.Leaves(taskType), taskType)
+	}
+	clock.Advance(20 * time.Second)
+	for taskType, leaves := range map[string]bool{"both": false, "ours": false, "theirs": true, "broken": false, "unknown": false} {
+		require.Equal(t, leaves, r.Leaves(taskType), "%s, when nobody has come", taskType)
 	}
 
 	plugins["theirs"] = "loaded"
@@ -51,7 +55,11 @@ func TestANodeLeavesToOthersWhatOnlyTheyCanRun(t *testing.T) {
 	plugins["theirs"] = "failed"
 	clock.Advance(core.NodeAge + time.Second)
 	r.Look(t.Context())
-	require.False(t, r.Leaves("theirs"), "the other node is gone: somebody must say so")
+	require.True(t, r.Leaves("theirs"), "the other node is gone, and may come back")
+	clock.Advance(20*time.Second - 1)
+	require.True(t, r.Leaves("theirs"))
+	clock.Advance(1)
+	require.False(t, r.Leaves("theirs"), "it has not: somebody must say so")
 }
 
 func TestWhatNobodyRunsGoesPastTheBroker(t *testing.T) {

@@ -15,8 +15,8 @@ type verbatim struct{ error }
 func (v verbatim) Unwrap() error { return v.error }
 
 // wrap is the one border that errors cross on their way out. What the contract
-// names passes as it is; a broken constraint becomes a CONFLICT; all else is
-// wrapped with the operation. sql.ErrNoRows is translated where it occurs,
+// names passes as it is; a broken constraint becomes a CONFLICT, a database that
+// does not serve UNAVAILABLE; all else is wrapped with the operation. sql.ErrNoRows is translated where it occurs,
 // because only there is it known what was not found.
 func (s *Store) wrap(operation string, err error) error {
 	if err == nil {
@@ -33,6 +33,9 @@ func (s *Store) wrap(operation string, err error) error {
 		return &core.Error{Code: core.CodeConflict, Message: operation + ": it exists already", Err: err}
 	case foreignKeyViolation:
 		return &core.Error{Code: core.CodeConflict, Message: operation + ": what it refers to does not exist, or is still referred to", Err: err}
+	}
+	if s.dialect.away(err) {
+		return &core.Error{Code: core.CodeUnavailable, Message: operation + ": the database does not serve now; try again", Err: err}
 	}
 	return fmt.Errorf("%s: %w", operation, err)
 }

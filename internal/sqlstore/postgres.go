@@ -160,6 +160,7 @@ func postgresDialect(ctx context.Context, db *sqlx.DB, clock core.Clock) (dialec
 		pruneOld:   pruneOldPartitions,
 		violation:  postgresViolation,
 		repeatable: postgresRepeatable,
+		away:       postgresAway,
 	}
 	if clock != nil {
 		d.now = func(context.Context, sqlx.QueryerContext) (time.Time, error) {

@@ -40,6 +40,23 @@ func postgresRepeatable(err error) bool {
 	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// postgresAway reports whether the server is gone, stops, has no room or takes no
+// writes. A commit without an answer is not that: it may have happened.
+func postgresAway(err error) bool {
+	if committing(err) {
+		return false
+	}
+	e := pq.As(err)
+	if e == nil {
+		return postgresRepeatable(err) // the connection broke
+	}
+	switch e.Code {
+	case "25006", "55P03", "57014": // read-only, a lock or a statement that took too long
+		return true
+	}
+	return e.Code.Class() == "53" || postgresRepeatable(err) // no room, no memory, too many connections
+}
+
 func committing(err error) bool {
 	_, ok := errors.AsType[commitError](err)
 	return ok

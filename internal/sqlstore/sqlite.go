@@ -193,6 +193,7 @@ func sqliteDialect(clock core.Clock) dialect {
 		},
 		violation:  sqliteViolation,
 		repeatable: func(error) bool { return false }, // there is nobody to undo it
+		away:       func(error) bool { return false }, // it is a file: what is wrong with it does not pass by itself
 	}
 }
 

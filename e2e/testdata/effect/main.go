@@ -1,0 +1,73 @@
+// Command effect is a plugin whose one effect is seen outside: a notification
+// that names the attempt and its fencing token. Its data says when the effect
+// comes and how the run ends, so that a test can break a node at that moment.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/nexuscore/scheduler/sdk"
+)
+
+// order is a task's data. The pauses hold only for the first attempt: what takes
+// over should be quick.
+type order struct {
+	Begin    bool `json:"begin"`    // tell the outside before the first pause
+	BeforeMs int  `json:"beforeMs"` // pause before the effect
+	AfterMs  int  `json:"afterMs"`  // pause after it
+	Failures int  `json:"failures"` // so many attempts fail after their effect
+}
+
+// mark is what the outside gets to know.
+type mark struct {
+	Mark    string `json:"mark"` // begin or effect
+	Attempt int    `json:"attempt"`
+	Token   int64  `json:"token"`
+}
+
+func init() {
+	sdk.Register(sdk.Plugin{
+		Name: "effect", Version: "1.0.0", Summary: "Has one effect.",
+		Capabilities: []sdk.Capability{sdk.CapabilityNotify}, Handle: handle,
+	})
+}
+
+func main() { sdk.Main() }
+
+func handle(c *sdk.Context) (any, error) {
+	var o order
+	if err := c.Bind(&o); err != nil {
+		return nil, err
+	}
+	if o.Begin {
+		if err := tell(c, "begin"); err != nil {
+			return nil, err
+		}
+	}
+	pause(c, o.BeforeMs)
+	if err := tell(c, "effect"); err != nil {
+		return nil, err
+	}
+	pause(c, o.AfterMs)
+	if c.Execution.Attempt <= o.Failures {
+		return nil, errors.New("told to fail")
+	}
+	return c.Execution.Attempt, nil
+}
+
+func pause(c *sdk.Context, ms int) {
+	if c.Execution.Attempt == 1 {
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+	}
+}
+
+func tell(c *sdk.Context, what string) error {
+	text, err := json.Marshal(mark{Mark: what, Attempt: c.Execution.Attempt, Token: c.Execution.Token})
+	if err != nil {
+		return err
+	}
+	_, err = c.Notify(sdk.Notification{ChannelID: "effects", Message: string(text), Via: []string{"test"}})
+	return err
+}

@@ -21,5 +21,10 @@ func (s *Server) listNodes(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	for _, n := range nodes {
+		for i := range n.Plugins {
+			n.Plugins[i].DataSchema = nil // GET /plugins has it; here it is in the way
+		}
+	}
 	return s.render(c, http.StatusOK, nodeList{Items: nodes})
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -11,6 +12,7 @@ type Node struct {
 	Version   string       `json:"version"`   // of the service
 	StartedAt time.Time    `json:"startedAt"` // by the node's clock
 	SeenAt    time.Time    `json:"seenAt"`    // of its last report, by the store's clock
+	Publishes bool         `json:"publishes"` // takes events to whoever listens
 	Load      Load         `json:"load"`
 	Plugins   []NodePlugin `json:"plugins"`
 }
@@ -22,6 +24,9 @@ type NodePlugin struct {
 	Version    string `json:"version"`
 	Digest     string `json:"digest"` // sha256 of the artifact, hex
 	Generation int    `json:"generation"`
+	// DataSchema is the JSON Schema of the type's data, so that other nodes can
+	// check it; empty is none.
+	DataSchema json.RawMessage `json:"dataSchema,omitempty"`
 }
 
 // NodeStore knows the nodes that share the store.

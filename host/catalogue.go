@@ -28,6 +28,21 @@ func (h *Host) ValidateData(taskType string, data json.RawMessage) error {
 	if s.problem != nil {
 		return core.Errorf(core.CodePluginUnavailable, "the plugin of %q is not loaded: %v", taskType, s.problem)
 	}
+	return checkData(s.manifest.data, data)
+}
+
+// CheckData checks a task's data as ValidateData does, against the schema of a
+// plugin that is loaded elsewhere; none accepts all. It fails with
+// VALIDATION_FAILED.
+func CheckData(dataSchema, data json.RawMessage) error {
+	compiled, err := optionalSchema(dataSchema)
+	if err != nil {
+		return core.Errorf(core.CodeInternal, "the schema of another node cannot be read: %v", err)
+	}
+	return checkData(compiled, data)
+}
+
+func checkData(s *schema, data json.RawMessage) error {
 	data = orEmpty(data)
 	if len(data) > maxData {
 		return invalidData(fmt.Sprintf("is %d bytes long, at most %d are allowed", len(data), maxData))
@@ -35,10 +50,10 @@ func (h *Host) ValidateData(taskType string, data json.RawMessage) error {
 	if err := checkJSON(data); err != nil {
 		return invalidData(err.Error())
 	}
-	if s.manifest.data == nil {
+	if s == nil {
 		return nil
 	}
-	return core.Invalid(core.CodeValidationFailed, s.manifest.data.check("/data", data))
+	return core.Invalid(core.CodeValidationFailed, s.check("/data", data))
 }
 
 func invalidData(problem string) error {

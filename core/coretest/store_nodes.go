@@ -1,6 +1,7 @@
 package coretest
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -17,8 +18,9 @@ func (s storeSuite) nodes(t *testing.T) {
 func fullNode(id string) core.Node {
 	return core.Node{
 		ID: id, Version: "1.2.3", StartedAt: Epoch().Add(-time.Hour),
-		Load:    core.Load{Node: id, Running: 1, Slots: 2, Waiting: 3, Room: 4},
-		Plugins: []core.NodePlugin{{Type: "reminder", State: "loaded", Version: "1.0.0", Digest: "abc", Generation: 5}},
+		Load:      core.Load{Node: id, Running: 1, Slots: 2, Waiting: 3, Room: 4},
+		Plugins:   []core.NodePlugin{{Type: "reminder", State: "loaded", Version: "1.0.0", Digest: "abc", Generation: 5, DataSchema: json.RawMessage(`{"type":"object"}`)}},
+		Publishes: true,
 	}
 }
 

@@ -88,6 +88,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// publishes reports whether there is somebody to take events to.
+func (c Config) publishes() bool { return c.Publisher != core.Publisher(nobody{}) }
+
 // nobody listens: what it is told is dropped.
 type nobody struct{}
 

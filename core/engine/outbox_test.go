@@ -13,6 +13,7 @@ import (
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/core/engine"
+	"github.com/nexuscore/scheduler/internal/memory"
 )
 
 // listener keeps what it is told, with the time, and refuses as told.
@@ -268,5 +269,25 @@ func TestARefusedAlertIsLoggedInItsOwnWords(t *testing.T) {
 		require.Contains(t, log.String(), `alert given up`)
 		require.Contains(t, log.String(), `error="the service answered 400"`)
 		require.NotContains(t, log.String(), "EXECUTION_FAILED")
+	})
+}
+
+// A node that nobody listens to must not drop events that another one would
+// take to somebody.
+func TestANodeWithoutListenersLeavesTheEventsToOneThatHasThem(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var events, alerts listener
+		locker := memory.NewLocker(core.SystemClock{})
+		deaf := w.node(instantly, func(c *engine.Config) { c.Owner, c.Locker = "deaf", locker })
+		time.Sleep(time.Second)
+		hearing := w.node(instantly, telling(&events, &alerts), func(c *engine.Config) { c.Owner, c.Locker = "hearing", locker })
+		time.Sleep(time.Second)
+		for range 5 {
+			w.execute(w.task())
+		}
+		time.Sleep(time.Minute)
+		stop(deaf, time.Second)
+		stop(hearing, time.Second)
+		require.Len(t, events.types(), 5)
 	})
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // registrar tells the store that this node lives, what it can run and how busy
-// it is, as often as it heartbeats. Nothing but people reads it.
+// it is. People read it, and the other nodes: they leave to it what only it can
+// run.
 type registrar struct {
 	cfg     Config
 	load    core.LoadReporter
@@ -22,7 +23,7 @@ const maxSkew = time.Second
 // step reports once.
 func (r *registrar) step(ctx context.Context) (time.Duration, error) {
 	every := r.cfg.LeaseTTL
-	n := core.Node{ID: r.cfg.Owner, Version: r.cfg.Version, StartedAt: core.Instant(r.started), Plugins: []core.NodePlugin{}}
+	n := core.Node{ID: r.cfg.Owner, Version: r.cfg.Version, StartedAt: core.Instant(r.started), Plugins: []core.NodePlugin{}, Publishes: r.cfg.publishes()}
 	if load, err := r.load.Load(ctx); err == nil { // a queue that is away does not keep the node from being there
 		n.Load = load
 	}
@@ -30,6 +31,7 @@ func (r *registrar) step(ctx context.Context) (time.Duration, error) {
 		for _, p := range r.cfg.Types.Plugins() {
 			n.Plugins = append(n.Plugins, core.NodePlugin{
 				Type: p.Type, State: p.State, Version: p.Version, Digest: p.Digest, Generation: p.Generation,
+				DataSchema: p.DataSchema,
 			})
 		}
 	}

@@ -29,6 +29,9 @@ func (r *relay) step(ctx context.Context) (time.Duration, error) {
 	if err != nil || len(report.Messages) == 0 {
 		return report.Wait, err
 	}
+	if others, err := r.othersPublish(ctx); err != nil || others {
+		return r.cfg.LeaseTTL, err
+	}
 	if err := r.cfg.Publisher.Publish(ctx, report.Messages); err != nil {
 		return 0, err
 	}
@@ -43,6 +46,22 @@ func (r *relay) step(ctx context.Context) (time.Duration, error) {
 		pause(ctx, gather)
 	}
 	return report.Wait, nil
+}
+
+// othersPublish reports whether this node has nobody to take events to and
+// another one has: dropping them is right only when nobody listens anywhere.
+func (r *relay) othersPublish(ctx context.Context) (bool, error) {
+	if r.cfg.publishes() {
+		return false, nil
+	}
+	nodes, err := r.cfg.Store.Nodes(ctx, core.NodeAge)
+	for _, n := range nodes {
+		if n.Publishes {
+			r.duty.release()
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // duty is a lease on what one node at a time should do. It only saves the
@@ -81,4 +100,5 @@ func (d *duty) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = d.cfg.Locker.Release(ctx, d.lease) // it ends by itself
+	d.lease = core.NamedLease{}
 }

@@ -105,7 +105,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		return nil, err
 	}
 	scheduler := core.NewScheduler(core.SchedulerConfig{
-		Store: a.store, Types: a.host, Signals: a.signals, Clock: clock, Timetable: timetable, Load: a.engine, Rates: a.engine, Observer: a.metrics,
+		Store: a.store, Types: clusterTypes{a.host, a.roster}, Signals: a.signals, Clock: clock, Timetable: timetable, Load: a.engine, Rates: a.engine, Observer: a.metrics,
 		Defaults: core.Defaults{Timeout: cfg.DefaultTimeout, RetryAttempts: cfg.RetryAttempts, RetryDelay: cfg.RetryDelay},
 	})
 	drafts.set(scheduler)
@@ -215,7 +215,7 @@ func (a *App) Reload(ctx context.Context) error { return a.host.Reload(ctx) }
 // obey carries out the commands that come by message, until the service stops.
 func (a *App) obey() {
 	c := rabbitmq.NewCommands(a.broker.client, rabbitmq.CommandsConfig{
-		Handler: commands{a.api}.handle, Concurrency: a.cfg.QueueConcurrency,
+		Handler: commands{a.api, a.store}.handle, Concurrency: a.cfg.QueueConcurrency,
 	})
 	a.onStop("commands", func(context.Context) error { return c.Close() })
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/nexuscore/scheduler/api"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
@@ -32,7 +33,35 @@ var routes = map[string]route{
 
 // commands carries out the messages of the command queue.
 type commands struct {
-	api *api.Server
+	api   *api.Server
+	store pinger
+}
+
+// pinger is a store that can be asked whether it answers.
+type pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// storePause is how long a command waits for a store that does not answer
+// before it asks again. It waits for as long as it takes: it was taken, and
+// must not be given up because of a fail-over.
+const storePause = time.Second
+
+// awaitStore returns when the store answers, or fails when ctx ends.
+func (c commands) awaitStore(ctx context.Context) error {
+	for {
+		bounded, cancel := context.WithTimeout(ctx, checkTime)
+		err := c.store.Ping(bounded)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(storePause):
+		}
+	}
 }
 
 // answer is the body of a reply: what the REST API would have answered.
@@ -54,7 +83,16 @@ func (c commands) handle(ctx context.Context, cmd rabbitmq.Command) rabbitmq.Rep
 	if problem != "" {
 		return reply(c.refused(http.StatusBadRequest, "INVALID_REQUEST", problem), nil)
 	}
+	if err := c.awaitStore(ctx); err != nil {
+		return reply(c.refused(http.StatusServiceUnavailable, "UNAVAILABLE", "the service stops"), err)
+	}
 	status, text := c.api.Do(ctx, r.method, path, cmd.IdempotencyKey, body)
+	for status == http.StatusServiceUnavailable && c.silent(ctx) {
+		if err := c.awaitStore(ctx); err != nil {
+			return reply(c.refused(http.StatusServiceUnavailable, "UNAVAILABLE", "the service stops"), err)
+		}
+		status, text = c.api.Do(ctx, r.method, path, cmd.IdempotencyKey, body)
+	}
 	a := answer{Status: status}
 	if json.Valid(text) {
 		a.Body = text
@@ -63,6 +101,14 @@ func (c commands) handle(ctx context.Context, cmd rabbitmq.Command) rabbitmq.Rep
 		return reply(a, fmt.Errorf("%w: %d", errUnavailable, status))
 	}
 	return reply(a, nil)
+}
+
+// silent reports whether the store does not answer: then it is why a command
+// could not be carried out.
+func (c commands) silent(ctx context.Context) bool {
+	bounded, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	return c.store.Ping(bounded) != nil
 }
 
 // request makes the path and the body of the request. A command about one thing

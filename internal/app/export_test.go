@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
 )
 
@@ -24,7 +25,7 @@ func NewFaults(clock core.Clock) *Faults { return newFaults(clock) }
 
 // Handle carries out a command as one that came by message.
 func Handle(a *App, ctx context.Context, c rabbitmq.Command) rabbitmq.Reply {
-	return commands{a.api}.handle(ctx, c)
+	return commands{a.api, a.store}.handle(ctx, c)
 }
 
 // NewTypedQueue makes a queue that hands what is not own past the broker's.
@@ -48,6 +49,11 @@ func NewRoster(clock core.Clock, node string, nodes core.NodeStore, types core.T
 func (r Roster) Look(ctx context.Context) {
 	r.lookAtOwn()
 	r.lookAtNodes(ctx)
+}
+
+// NewClusterTypes makes what the API knows of types that other nodes run.
+func NewClusterTypes(r Roster) core.TypeCatalogue {
+	return clusterTypes{host: host.New(host.Config{}), roster: r.roster}
 }
 
 // Leaves reports whether the node leaves a type to others.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -23,9 +24,9 @@ type roster struct {
 	shared bool // other nodes may be there
 
 	mu        sync.Mutex
-	own       map[string]bool      // nil: not looked yet
-	elsewhere map[string]bool      // types that live nodes beside this one run
-	orphans   map[string]time.Time // types that nobody is known to run, since when
+	own       map[string]bool            // nil: not looked yet
+	elsewhere map[string]json.RawMessage // types that live nodes beside this one run, with their data's schema
+	orphans   map[string]time.Time       // types that nobody is known to run, since when
 }
 
 const (
@@ -44,7 +45,7 @@ func (r *roster) leaves(taskType string) bool {
 	switch {
 	case !r.shared || r.own == nil || r.own[taskType]:
 		return false
-	case r.elsewhere[taskType]:
+	case r.isElsewhere(taskType):
 		return true
 	}
 	now := r.clock.Now()
@@ -54,6 +55,23 @@ func (r *roster) leaves(taskType string) bool {
 		r.orphans[taskType] = now
 	}
 	return now.Sub(since) < orphanTime
+}
+
+// isElsewhere is for whoever holds the mutex.
+func (r *roster) isElsewhere(taskType string) bool {
+	_, ok := r.elsewhere[taskType]
+	return ok
+}
+
+// schemaElsewhere returns the schema of a type that other nodes run and this one
+// does not.
+func (r *roster) schemaElsewhere(taskType string) (schema json.RawMessage, elsewhere bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.own == nil || r.own[taskType] || !r.isElsewhere(taskType) {
+		return nil, false
+	}
+	return r.elsewhere[taskType], true
 }
 
 // run keeps the roster until ctx ends.
@@ -91,7 +109,7 @@ func (r *roster) lookAtOwn() {
 		changed = changed || !r.own[t]
 	}
 	r.own = own
-	r.adopt(own)
+	adopt(r, own)
 	r.mu.Unlock()
 	if changed {
 		r.take(names)
@@ -112,25 +130,25 @@ func (r *roster) lookAtNodes(ctx context.Context) {
 		r.log.Debug("nodes cannot be listed; the last list stands", "error", err)
 		return
 	}
-	elsewhere := map[string]bool{}
+	elsewhere := map[string]json.RawMessage{}
 	for _, n := range nodes {
 		if n.ID == r.node {
 			continue
 		}
 		for _, p := range n.Plugins {
 			if p.State == stateLoaded {
-				elsewhere[p.Type] = true
+				elsewhere[p.Type] = p.DataSchema
 			}
 		}
 	}
 	r.mu.Lock()
 	r.elsewhere = elsewhere
-	r.adopt(elsewhere)
+	adopt(r, elsewhere)
 	r.mu.Unlock()
 }
 
 // adopt notes that somebody runs these types. The caller holds mu.
-func (r *roster) adopt(types map[string]bool) {
+func adopt[V any](r *roster, types map[string]V) {
 	for t := range types {
 		delete(r.orphans, t)
 	}

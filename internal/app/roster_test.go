@@ -80,3 +80,19 @@ func TestWhatNobodyRunsGoesPastTheBroker(t *testing.T) {
 		require.ElementsMatch(t, c.want, got)
 	}
 }
+
+func TestDataOfATypeThatOnlyOthersRunIsChecked(t *testing.T) {
+	clock := coretest.NewClock(t)
+	nodes := memory.NewStore(clock)
+	_, err := nodes.ReportNode(t.Context(), core.Node{ID: "b", Plugins: []core.NodePlugin{
+		{Type: "theirs", State: "loaded", DataSchema: json.RawMessage(`{"type": "object", "required": ["n"]}`)},
+	}})
+	require.NoError(t, err)
+	r := app.NewRoster(clock, "a", nodes, catalogue{}, func([]string) {})
+	r.Look(t.Context())
+	types := app.NewClusterTypes(r)
+	require.NoError(t, types.ValidateData("theirs", json.RawMessage(`{"n": 1}`)))
+	err = types.ValidateData("theirs", json.RawMessage(`{}`))
+	require.Equal(t, core.CodeValidationFailed, core.CodeOf(err))
+	require.ErrorContains(t, err, "/data/n")
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -43,6 +44,7 @@ const maxRoutingKey = 255
 type Events struct {
 	publisher *publisher
 	exchange  string
+	refused   atomic.Int64
 }
 
 // NewEvents returns a publisher of events on a client. Close it before the
@@ -53,7 +55,7 @@ func NewEvents(client *Client) *Events {
 }
 
 // Publish returns when the server has taken responsibility for all events, in
-// their order. It fails with UNAVAILABLE, within a few times Config.Timeout,
+// their order; a listener's queue that is full and refuses is not waited for. It fails with UNAVAILABLE, within a few times Config.Timeout,
 // when nobody knows which were taken: publish them again with the same ids. An
 // event without an id, a type of at most 255 bytes, a source or a time, or with
 // data that is no JSON, makes it fail before any is published.
@@ -72,8 +74,20 @@ func (e *Events) Publish(ctx context.Context, events []Event) error {
 			MessageId: event.ID, Type: event.Type, Timestamp: event.Time, Body: body,
 		}}
 	}
-	return e.publisher.publish(ctx, messages)
+	err := e.publisher.publish(ctx, messages)
+	for errors.Is(err, errRefused) && len(messages) > 0 {
+		// A listener's queue is full and refuses what is new. That is its business:
+		// the others have theirs, and must not get it again and again. What was not
+		// sent yet, behind the window that was refused, is.
+		messages = messages[min(len(messages), window):]
+		e.refused.Add(1)
+		err = e.publisher.publish(ctx, messages)
+	}
+	return err
 }
+
+// Refused counts the windows of events of which a listener's queue refused some.
+func (e *Events) Refused() int64 { return e.refused.Load() }
 
 func encodeEvent(e Event) ([]byte, error) {
 	switch {

@@ -10,6 +10,12 @@ import (
 // forgetNodesAfter is when a node that has vanished leaves the table.
 const forgetNodesAfter = time.Hour
 
+// nodeReport is the column load: what changes from report to report.
+type nodeReport struct {
+	core.Load
+	Publishes bool `json:"publishes"`
+}
+
 // ReportNode implements core.NodeStore. It also removes those that vanished
 // long ago.
 func (s *Store) ReportNode(ctx context.Context, n core.Node) (at time.Time, err error) {
@@ -20,7 +26,7 @@ func (s *Store) ReportNode(ctx context.Context, n core.Node) (at time.Time, err 
 			ON CONFLICT (id) DO UPDATE SET
 				version = excluded.version, started_at = excluded.started_at, seen_at = excluded.seen_at,
 				load = excluded.load, plugins = excluded.plugins`,
-			n.ID, n.Version, stamp(n.StartedAt), stamp(c.now), document[core.Load]{n.Load}, document[[]core.NodePlugin]{n.Plugins})
+			n.ID, n.Version, stamp(n.StartedAt), stamp(c.now), document[nodeReport]{nodeReport{n.Load, n.Publishes}}, document[[]core.NodePlugin]{n.Plugins})
 		if err != nil {
 			return err
 		}
@@ -37,7 +43,7 @@ func (s *Store) Nodes(ctx context.Context, age time.Duration) ([]core.Node, erro
 		Version   string                      `db:"version"`
 		StartedAt timestamp                   `db:"started_at"`
 		SeenAt    timestamp                   `db:"seen_at"`
-		Load      document[core.Load]         `db:"load"`
+		Load      document[nodeReport]        `db:"load"`
 		Plugins   document[[]core.NodePlugin] `db:"plugins"`
 	}
 	err := s.snapshot(ctx, "list nodes", func(ctx context.Context, c conn) error {
@@ -49,7 +55,7 @@ func (s *Store) Nodes(ctx context.Context, age time.Duration) ([]core.Node, erro
 	for i, r := range rows {
 		nodes[i] = core.Node{
 			ID: r.ID, Version: r.Version, StartedAt: r.StartedAt.Time, SeenAt: r.SeenAt.Time,
-			Load: r.Load.value, Plugins: r.Plugins.value,
+			Load: r.Load.value.Load, Publishes: r.Load.value.Publishes, Plugins: r.Plugins.value,
 		}
 	}
 	return nodes, err

@@ -191,10 +191,25 @@ func (c conn) dropPartition(ctx context.Context, p partition, before time.Time) 
 	if err := c.rememberEnds(ctx, table+` WHERE true`); err != nil {
 		return 0, err
 	}
+	return c.dropTables(ctx, p, found.Ended)
+}
+
+// dropTables drops a day's tables. It does not wait for those who read the
+// history, because everybody who ends an execution would wait behind it: then it
+// drops nothing, and the next round tries again.
+func (c conn) dropTables(ctx context.Context, p partition, ended int) (int, error) {
+	if _, err := c.db.ExecContext(ctx, `SAVEPOINT dropping; SET LOCAL lock_timeout = '100ms'`); err != nil {
+		return 0, err
+	}
 	for _, t := range partitionedTables {
 		if _, err := c.db.ExecContext(ctx, `DROP TABLE `+p.table(t.name)); err != nil {
+			if !lockTimeout(err) {
+				return 0, err
+			}
+			_, err := c.db.ExecContext(ctx, `ROLLBACK TO SAVEPOINT dropping`)
 			return 0, err
 		}
 	}
-	return found.Ended, nil
+	_, err := c.db.ExecContext(ctx, `RELEASE SAVEPOINT dropping; SET LOCAL lock_timeout TO DEFAULT`)
+	return ended, err
 }

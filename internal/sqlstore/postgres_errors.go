@@ -61,3 +61,9 @@ func committing(err error) bool {
 	_, ok := errors.AsType[commitError](err)
 	return ok
 }
+
+// lockTimeout reports whether a statement waited too long for a lock.
+func lockTimeout(err error) bool {
+	e := pq.As(err)
+	return e != nil && e.Code == "55P03"
+}

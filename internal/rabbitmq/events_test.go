@@ -112,3 +112,22 @@ func TestEventsSurviveTrouble(t *testing.T) {
 	w.proxy.Heal()
 	require.Eventually(t, func() bool { return publish() == nil }, patience, 10*time.Millisecond)
 }
+
+// A listener whose queue is full and refuses loses events; the others get each
+// once, and nobody waits.
+func TestAFullListenerHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t)
+	queue := w.listen("#")
+	ch := w.channel()
+	full, err := ch.QueueDeclare("", false, true, true, false, amqp.Table{"x-max-length": 1, "x-overflow": "reject-publish"})
+	require.NoError(t, err)
+	require.NoError(t, ch.QueueBind(full.Name, "#", w.prefix+".events", false, nil))
+	e := w.events()
+	for i := range 5 {
+		require.NoError(t, e.Publish(t.Context(), []rabbitmq.Event{event(fmt.Sprint(i))}))
+	}
+	require.Positive(t, e.Refused())
+	for i := range 5 {
+		require.Equal(t, fmt.Sprint(i), w.get(queue).MessageId)
+	}
+}

@@ -156,3 +156,24 @@ func TestTheFirstIDOfAnInstantIsTheLeast(t *testing.T) {
 	require.LessOrEqual(t, firstID(before), id)
 	require.Greater(t, firstID(after), id)
 }
+
+// Who reads the history for long must not keep executions from ending, as
+// everybody would who waits behind one that wants to drop a part of it.
+func TestDroppingOldHistoryWaitsForNobody(t *testing.T) {
+	s, clock := openPartitioned(t)
+	endOne(t, s)
+	keep := core.Retention{History: 20 * partitionLength}
+	clock.Advance(2 * keep.History)
+	reader, err := s.writer.BeginTxx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { _ = reader.Rollback() }()
+	var n int
+	require.NoError(t, reader.Get(&n, `SELECT COUNT(*) FROM task_history`))
+	pruned, err := s.Prune(t.Context(), keep, 1000)
+	require.NoError(t, err, "the rest is pruned all the same")
+	require.Zero(t, pruned)
+	require.NoError(t, reader.Rollback())
+	pruned, err = s.Prune(t.Context(), keep, 1000)
+	require.NoError(t, err)
+	require.Positive(t, pruned)
+}

@@ -146,7 +146,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		page.ServeHTTP(w, r)
 	})
 	v := newVisitor(t, host.EgressConfig{Clock: coretest.NewClock(t)}, "limits: {httpRequests: 10000, hostCalls: 10000}", s.grant("a.test"))
-	asks := make([]ask, host.MaxBuckets+50)
+	asks := make([]ask, host.MaxBuckets+53)
 	for n := range asks {
 		asks[n] = get(s.at("a.test", "/"+strconv.Itoa(n)+"x"))
 	}

@@ -92,8 +92,7 @@ func TestRedirects(t *testing.T) {
 }
 
 func TestRedirectsEnd(t *testing.T) {
-	var s *site
-	s = newSite(t, func(w http.ResponseWriter, r *http.Request) {
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
 		if n := len(r.URL.Path); n > 1 {
 			http.Redirect(w, r, r.URL.Path[:n-1], http.StatusFound)
 			return
@@ -282,7 +281,7 @@ func TestTLS(t *testing.T) {
 	server.TLS = &tls.Config{MaxVersion: tls.VersionTLS12}
 	server.StartTLS()
 	old := httptest.NewUnstartedServer(http.HandlerFunc(echo))
-	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11} //nolint:gosec // a server that is too old is what is tested
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	old.StartTLS()
 	defer server.Close()
 	defer old.Close()
@@ -330,4 +329,18 @@ func TestBrokenConnectionsRepeatNothing(t *testing.T) {
 		require.Equal(t, core.ClassRetryable, f.Class)
 		require.Len(t, s.requests(), 2)
 	}
+}
+
+func TestHTTP2(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = fmt.Fprintf(w, "%s %v %s", r.Proto, r.Header["Idempotency-Key"], body)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	v := newVisitor(t, host.EgressConfig{RootCAs: roots}, "", `http: ["`+server.URL+`/**"]`)
+	require.Equal(t, "HTTP/2.0 [e:1] body", v.answer(t, send("POST", server.URL+"/")).Body)
 }

@@ -71,15 +71,15 @@ type dialler struct {
 
 // dial looks up and connects. The address is checked when the socket has it:
 // what a name was looked up for earlier, or is for somebody else, does not count.
-// Its error is a *refusedError when an address was refused.
+// Its error is a *deniedError when an address was refused.
 func (d dialler) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	var refused atomic.Pointer[refusedError]
+	var refused atomic.Pointer[deniedError]
 	check := func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err == nil && mayDial(to.Addr(), d.private) {
 			return nil
 		}
-		e := &refusedError{text: "the address " + to.Addr().String() + ` is not public; the operator can add its network, such as "` + single(to.Addr()) +
+		e := &deniedError{text: "the address " + to.Addr().String() + ` is not public; the operator can add its network, such as "` + single(to.Addr()) +
 			`", to the plugin's grants.privateNetworks in plugins.yaml`}
 		refused.Store(e)
 		return e

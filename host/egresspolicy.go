@@ -44,13 +44,13 @@ func (p egressPolicy) allows(method string, u *url.URL) bool {
 	return slices.ContainsFunc(p.patterns, func(g httpGrant) bool { return g.matches(method, u) })
 }
 
-// refusedError is a wish beyond what is granted. It ends the run. Its text says
+// deniedError is a wish beyond what is granted. It ends the run. Its text says
 // what was asked for and how to grant it.
-type refusedError struct{ text string }
+type deniedError struct{ text string }
 
 // Error returns the text.
-func (e *refusedError) Error() string { return e.text }
+func (e *deniedError) Error() string { return e.text }
 
-func refusef(format string, args ...any) error {
-	return &refusedError{text: fmt.Sprintf(format, args...)}
+func deniedf(format string, args ...any) error {
+	return &deniedError{text: fmt.Sprintf(format, args...)}
 }

@@ -37,7 +37,7 @@ func (w *web) exchange(ctx context.Context, o *outgoing) (wire.HTTPResponse, []b
 		}
 		again, err := o.redirect(resp)
 		if again && hop == maxRedirects {
-			err = permanentf("more than %d redirects", maxRedirects)
+			err = refusal("more than %d redirects", maxRedirects)
 		}
 		if again || err != nil {
 			discard(resp)
@@ -112,16 +112,16 @@ func (w *web) notGranted(o *outgoing, hop int) error {
 	asked := o.method + " " + address(o.url)
 	how := "the operator can add a pattern that covers it to the plugin's grants.http in plugins.yaml"
 	if hop > 0 {
-		return refusef("a redirect leads to %s, which is not granted; %s", asked, how)
+		return deniedf("a redirect leads to %s, which is not granted; %s", asked, how)
 	}
-	return refusef("%s is not granted; %s", asked, how)
+	return deniedf("%s is not granted; %s", asked, how)
 }
 
 // failed says why there is no answer, without the address and without secrets.
 func (w *web) failed(ctx context.Context, o *outgoing, err error) error {
 	host := o.url.Host
-	if e, ok := errors.AsType[*refusedError](err); ok {
-		return refusef("%s: %s", host, e.text)
+	if e, ok := errors.AsType[*deniedError](err); ok {
+		return deniedf("%s: %s", host, e.text)
 	}
 	if ctx.Err() != nil {
 		return errRunOver

@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
 const maxURL = 8 << 10 // bytes
@@ -27,25 +25,25 @@ var (
 // secret may have been filled in.
 func parseTarget(text string) (*url.URL, error) {
 	if len(text) > maxURL {
-		return nil, permanentf("the URL is longer than %d bytes", maxURL)
+		return nil, refusal("the URL is longer than %d bytes", maxURL)
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, permanentf("the URL cannot be read; write scheme://host/path")
+		return nil, refusal("the URL cannot be read; write scheme://host/path")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "" {
-		return nil, permanentf("the URL is neither http:// nor https://")
+		return nil, refusal("the URL is neither http:// nor https://")
 	}
 	if u.User != nil {
-		return nil, permanentf("the URL has a user or a password in it; send them in the header Authorization")
+		return nil, refusal("the URL has a user or a password in it; send them in the header Authorization")
 	}
 	host, ok := canonicalHost(u.Hostname())
 	port, portOK := canonicalPort(u)
 	if !ok || !portOK {
-		return nil, permanentf("the URL has no proper host and port; write an international name in its ASCII form")
+		return nil, refusal("the URL has no proper host and port; write an international name in its ASCII form")
 	}
 	if u.Host = hostPort(host, port, u.Scheme); !cleanPath(u) {
-		return nil, permanentf("the path of the URL has an encoded slash or something else that servers read differently")
+		return nil, refusal("the path of the URL has an encoded slash or something else that servers read differently")
 	}
 	u.RawQuery = strings.ReplaceAll(u.RawQuery, " ", "%20")
 	u.Fragment, u.RawFragment = "", ""
@@ -115,6 +113,3 @@ func cleanPath(u *url.URL) bool {
 func address(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
-
-// permanentf makes an error about a request that is wrong in itself.
-func permanentf(format string, args ...any) error { return wireError(wire.Permanent, format, args...) }

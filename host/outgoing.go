@@ -49,7 +49,7 @@ func (w *web) outgoing(asked wire.HTTPRequest, body []byte, key func() string) (
 		o.method = http.MethodGet
 	}
 	if !slices.Contains(httpMethods, o.method) {
-		return nil, permanentf("the method %.20q is none of %s", o.method, strings.Join(httpMethods, ", "))
+		return nil, refusal("the method %.20q is none of %s", o.method, strings.Join(httpMethods, ", "))
 	}
 	target, err := w.secrets.fillURL(asked.URL)
 	if err != nil {
@@ -71,7 +71,7 @@ func (w *web) headers(o *outgoing, asked map[string][]string) error {
 	for name, values := range asked {
 		canonical := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 		if !headerName.MatchString(name) || slices.Contains(hostsHeaders, canonical) || strings.HasPrefix(canonical, "Proxy-") {
-			return permanentf("the header %.64q cannot be set by a plugin", name)
+			return refusal("the header %.64q cannot be set by a plugin", name)
 		}
 		for _, value := range values {
 			filled, used, err := w.secrets.fillHeader(value)
@@ -79,7 +79,7 @@ func (w *web) headers(o *outgoing, asked map[string][]string) error {
 				return err
 			}
 			if !headerValue.MatchString(filled) {
-				return permanentf("the header %.64q has a line break or another control character in it", name)
+				return refusal("the header %.64q has a line break or another control character in it", name)
 			}
 			own.Add(name, filled)
 			if used {
@@ -150,11 +150,11 @@ func (o *outgoing) redirect(resp *http.Response) (bool, error) {
 	}
 	to, err := o.url.Parse(location)
 	if err != nil {
-		return false, permanentf("%s redirects to an address that cannot be read", o.url.Host)
+		return false, refusal("%s redirects to an address that cannot be read", o.url.Host)
 	}
 	to, err = parseTarget(to.String())
 	if err != nil {
-		return false, permanentf("%s redirects: %v", o.url.Host, err)
+		return false, refusal("%s redirects: %v", o.url.Host, err)
 	}
 	if to.Scheme != o.url.Scheme || to.Host != o.url.Host {
 		for _, name := range append([]string{"Authorization", "Cookie", "Cookie2"}, o.secrets...) {

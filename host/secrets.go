@@ -48,7 +48,7 @@ func (s *secrets) placeholder(name string) (string, error) {
 
 func (s *secrets) value(name string) (string, error) {
 	if !slices.Contains(s.granted, name) {
-		return "", refusef("secret %.64q is not granted; the operator can add it to the plugin's grants.secrets in plugins.yaml", name)
+		return "", deniedf("secret %.64q is not granted; the operator can add it to the plugin's grants.secrets in plugins.yaml", name)
 	}
 	s.load()
 	return s.values[name], s.errs[name]
@@ -151,7 +151,7 @@ func readSecret(name string, environ func(string) (string, bool)) (string, error
 	path, inFile := environ(variable + "_FILE")
 	switch {
 	case set && inFile:
-		return "", permanentf("the secret %q is set twice, as %s and as %[2]s_FILE; the operator must set one", name, variable)
+		return "", refusal("the secret %q is set twice, as %s and as %[2]s_FILE; the operator must set one", name, variable)
 	case inFile:
 		content, err := readBounded(path, maxSecret)
 		if err != nil {
@@ -159,10 +159,10 @@ func readSecret(name string, environ func(string) (string, bool)) (string, error
 		}
 		value = string(content)
 	case !set:
-		return "", permanentf("the secret %q is not set; the operator must set %s or %[2]s_FILE for the server", name, variable)
+		return "", refusal("the secret %q is not set; the operator must set %s or %[2]s_FILE for the server", name, variable)
 	}
 	if value = strings.TrimSpace(value); len(value) < minSecret {
-		return "", permanentf("the secret %q has less than %d bytes, too few to be kept secret", name, minSecret)
+		return "", refusal("the secret %q has less than %d bytes, too few to be kept secret", name, minSecret)
 	}
 	return value, nil
 }

@@ -49,7 +49,7 @@ func (c *call) answer(ctx context.Context, op string, in []byte) (value json.Raw
 		return value, nil, err
 	}
 	value, payload, err = c.http(ctx, in)
-	return value, payload, c.refusal(err)
+	return value, payload, c.passOn(err)
 }
 
 func (c *call) http(ctx context.Context, in []byte) (json.RawMessage, []byte, error) {
@@ -80,14 +80,14 @@ func (c *call) secret(in []byte) (json.RawMessage, error) {
 	}
 	placeholder, err := c.web.secrets.placeholder(asked.Name)
 	if err != nil {
-		return nil, c.refusal(err)
+		return nil, c.passOn(err)
 	}
 	return json.Marshal(placeholder)
 }
 
-// refusal passes an error on, without secrets, and notes it when it is a refusal.
-func (c *call) refusal(err error) error {
-	if e, ok := errors.AsType[*refusedError](err); ok {
+// passOn hands an error on, without secrets, and notes it when it is a refusal.
+func (c *call) passOn(err error) error {
+	if e, ok := errors.AsType[*deniedError](err); ok {
 		return c.refuse(clip(c.web.secrets.mask(e.text), maxFailureText))
 	}
 	if e, ok := errors.AsType[*wire.Error](err); ok {

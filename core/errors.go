@@ -42,6 +42,7 @@ const (
 	CodePluginOutputLimit Code = "PLUGIN_OUTPUT_LIMIT" // answered with more bytes than its limit
 	CodePluginCallLimit   Code = "PLUGIN_CALL_LIMIT"   // made more host calls than its limit
 	CodePluginStateLimit  Code = "PLUGIN_STATE_LIMIT"  // wanted to keep more state than its limit
+	CodePluginEgressLimit Code = "PLUGIN_EGRESS_LIMIT" // made more or larger HTTP requests than its limits
 	CodePluginDenied      Code = "PLUGIN_DENIED"       // used a capability that was not granted
 	CodePluginTrap        Code = "PLUGIN_TRAP"         // panicked or executed an illegal instruction
 	CodePluginCrashed     Code = "PLUGIN_CRASHED"      // its process ended
@@ -63,8 +64,8 @@ func RequestCodes() []Code {
 func ExecutionCodes() []Code {
 	return []Code{
 		CodeExecutionFailed, CodeTimeout, CodeCancelled, CodeDependencyFailed, CodePluginMemoryLimit,
-		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginStateLimit, CodePluginDenied, CodePluginTrap,
-		CodePluginCrashed, CodePluginUnavailable, CodeLeaseLost, CodeReplaced,
+		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginStateLimit, CodePluginEgressLimit,
+		CodePluginDenied, CodePluginTrap, CodePluginCrashed, CodePluginUnavailable, CodeLeaseLost, CodeReplaced,
 	}
 }
 

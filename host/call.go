@@ -33,6 +33,7 @@ type call struct {
 	now      func() time.Time
 	logger   hclog.Logger
 	logs     *logbook
+	web      *web
 
 	budget atomic.Int64 // operations left
 	limit  int
@@ -55,15 +56,15 @@ func (c *call) Call(ctx context.Context, op string, in []byte) ([]byte, error) {
 			Message: fmt.Sprintf("more than %d operations (limit hostCalls)", c.limit),
 		}
 	}
-	value, err := c.perform(ctx, op, in)
-	if f, ok := errors.AsType[*core.Failure](err); ok {
-		return nil, f // a limit: the run ends
-	}
+	value, payload, err := c.answer(ctx, op, in)
 	reply := wire.Reply{Value: value}
-	if err != nil {
+	switch {
+	case endsRun(err):
+		return nil, err
+	case err != nil:
 		reply = wire.Reply{Error: c.shown(op, err)}
 	}
-	return wire.Encode(reply, nil)
+	return wire.Encode(reply, payload)
 }
 
 // perform checks the grant and runs the operation.
@@ -99,6 +100,8 @@ func (c *call) perform(ctx context.Context, op string, in []byte) (json.RawMessa
 		return random(in)
 	case wire.OpSleep:
 		return nil, sleep(ctx, in)
+	case wire.OpSecret:
+		return c.secret(in)
 	}
 	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %.64q", op)}
 }
@@ -137,10 +140,14 @@ func (c *call) nextKey() string {
 	return c.in.ExecutionID + ":" + strconv.Itoa(c.sequence)
 }
 
-// deny remembers the first refusal: it decides how the run ends, whatever the
-// handler makes of it.
+// deny refuses an operation whose capability is not granted.
 func (c *call) deny(op, capability string) error {
-	message := fmt.Sprintf("operation %.64q is not granted; the operator can add %q to the plugin's grants in plugins.yaml", op, capability)
+	return c.refuse(fmt.Sprintf("operation %.64q is not granted; the operator can add %q to the plugin's grants in plugins.yaml", op, capability))
+}
+
+// refuse remembers the first refusal: it decides how the run ends, whatever the
+// handler makes of it.
+func (c *call) refuse(message string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.denied == nil {

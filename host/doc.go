@@ -22,7 +22,9 @@
 // # What a plugin can reach
 //
 // Nothing by default. An operation belongs to a capability, and the operator
-// grants capabilities in plugins.yaml. Only log and config need no grant. A plugin
-// that asks for more than it was granted is not loaded; one that uses what it
-// was not granted ends with PLUGIN_DENIED.
+// grants capabilities in plugins.yaml. Only log and config need no grant. HTTP
+// requests are made by the host, to the addresses and with the secrets that are
+// granted; see web, exchange and dialler. A plugin that asks for more than it
+// was granted is not loaded; one that uses what it was not granted ends with
+// PLUGIN_DENIED.
 package host

@@ -28,6 +28,7 @@ type entry struct {
 	limits   Limits
 	init     Init
 	grants   Grants
+	egress   egressPolicy // what grants says about the network
 	config   json.RawMessage
 	problem  error
 }

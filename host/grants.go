@@ -13,6 +13,8 @@ const (
 	capabilityKV      = "kv"
 	capabilityPublish = "publish"
 	capabilityEnqueue = "enqueue"
+
+	grantPrivateNetworks = "privateNetworks" // widens http and allows nothing by itself
 )
 
 // Grants is what an operator allows a plugin. The zero value allows nothing.
@@ -23,6 +25,8 @@ type Grants struct {
 	Secrets []string `yaml:"secrets"`
 	Publish []string `yaml:"publish"`
 	Enqueue []string `yaml:"enqueue"`
+
+	PrivateNetworks []string `yaml:"privateNetworks"`
 }
 
 // status lists what is granted, in the words of plugins.yaml.
@@ -44,6 +48,7 @@ func (g Grants) status() map[string]any {
 func (g Grants) lists() map[string][]string {
 	return map[string][]string{
 		capabilityHTTP: g.HTTP, capabilitySecrets: g.Secrets, capabilityPublish: g.Publish, capabilityEnqueue: g.Enqueue,
+		grantPrivateNetworks: g.PrivateNetworks,
 	}
 }
 
@@ -69,5 +74,16 @@ func capabilityOf(op string) (string, bool) {
 
 // offered lists the capabilities that this version has operations for.
 func offered() []string {
-	return []string{capabilityNotify, capabilityKV, capabilityPublish, capabilityEnqueue}
+	return []string{capabilityNotify, capabilityKV, capabilityPublish, capabilityEnqueue, capabilityHTTP, capabilitySecrets}
+}
+
+// exampleGrant shows how a capability is granted.
+func exampleGrant(capability string) string {
+	switch capability {
+	case capabilityHTTP:
+		return `http: ["https://example.com/api/**"]`
+	case capabilitySecrets:
+		return "secrets: [example_token]"
+	}
+	return capability + ": true"
 }

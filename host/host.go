@@ -34,8 +34,11 @@ type Config struct {
 	// cannot be given.
 	Drafter Drafter
 
-	// Environ looks up the variables that plugins.yaml refers to. Defaults to
-	// os.LookupEnv.
+	// Egress is how HTTP requests of plugins are made.
+	Egress EgressConfig
+
+	// Environ looks up the variables that plugins.yaml refers to, and the secrets
+	// that it grants. Defaults to os.LookupEnv.
 	Environ func(string) (string, bool)
 
 	// DefaultTimeout is the limit of a run's wall time where plugins.yaml sets
@@ -83,6 +86,7 @@ func (c Config) withDefaults() Config {
 type Host struct {
 	cfg      Config
 	counters counters
+	egress   *egress
 	current  atomic.Pointer[generation]
 	seen     atomic.Pointer[sighting] // what the last Load or Reload has read
 
@@ -98,7 +102,7 @@ type Host struct {
 
 // New makes a Host. Nothing is read before Load.
 func New(cfg Config) *Host {
-	h := &Host{cfg: cfg.withDefaults()}
+	h := &Host{cfg: cfg.withDefaults(), egress: newEgress(cfg.Egress)}
 	h.patience, h.hurry = context.WithCancel(context.Background())
 	h.current.Store(newGeneration(0))
 	h.seen.Store(&sighting{})
@@ -184,6 +188,7 @@ func (h *Host) Close(ctx context.Context) error {
 	err := old.close(ctx, h.cfg.Logger)
 	h.draining.Wait()
 	h.hurry()
+	h.egress.close()
 	return err
 }
 

@@ -105,6 +105,7 @@ func (h *Host) newCall(s *slot, in core.Invocation) *call {
 		in: in, grants: s.entry.grants, config: s.entry.config, notifier: h.cfg.Notifier, logger: logger,
 		logs: newLogbook(s.entry.limits.Logs, logger), limit: s.entry.limits.HostCalls,
 		state: h.cfg.State, drafter: h.cfg.Drafter, limits: s.entry.limits, now: core.SystemClock{}.Now,
+		web: h.newWeb(s, in.Type, logger),
 	}
 	c.budget.Store(int64(c.limit))
 	return c

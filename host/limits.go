@@ -14,7 +14,12 @@ type Limits struct {
 	HostCalls   int           // operations of one run, log not counted; PLUGIN_CALL_LIMIT
 	KV          Size          // keys and values that the plugin keeps; PLUGIN_STATE_LIMIT
 	Concurrency int           // runs at the same time
-	Rate        Rate          // runs that start in a period; further ones wait
+
+	HTTPRequests      int  // HTTP requests sent in one run, redirects included; PLUGIN_EGRESS_LIMIT
+	HTTPRequestBytes  Size // body of one HTTP request; PLUGIN_EGRESS_LIMIT
+	HTTPResponseBytes Size // body of one HTTP response, decompressed; PLUGIN_EGRESS_LIMIT
+
+	Rate Rate // runs that start in a period; further ones wait
 }
 
 // Defaults of the limits that plugins.yaml does not set. The default of Timeout
@@ -26,6 +31,10 @@ const (
 	DefaultHostCalls   = 1000
 	DefaultConcurrency = 8
 	DefaultKV          = 1 * MiB
+
+	DefaultHTTPRequests      = 100
+	DefaultHTTPRequestBytes  = 1 * MiB
+	DefaultHTTPResponseBytes = 4 * MiB
 )
 
 // Bounds of what plugins.yaml may set.
@@ -37,12 +46,16 @@ const (
 	maxConcurrency = 1000
 	maxKV          = 256 * MiB
 	maxTimeout     = 24 * time.Hour
+
+	maxHTTPRequests = 10_000
+	maxHTTPBytes    = 15 * MiB // a frame of an operation is 16 MiB at most, with its header
 )
 
 func defaultLimits(timeout time.Duration) Limits {
 	return Limits{
 		Memory: DefaultMemory, Timeout: timeout, Output: DefaultOutput, Logs: DefaultLogs,
 		HostCalls: DefaultHostCalls, Concurrency: DefaultConcurrency, KV: DefaultKV,
+		HTTPRequests: DefaultHTTPRequests, HTTPRequestBytes: DefaultHTTPRequestBytes, HTTPResponseBytes: DefaultHTTPResponseBytes,
 	}
 }
 
@@ -51,6 +64,7 @@ func (l Limits) status() map[string]any {
 	status := map[string]any{
 		"memory": l.Memory.String(), "timeout": l.Timeout.String(), "output": l.Output.String(),
 		"logs": l.Logs.String(), "hostCalls": l.HostCalls, "concurrency": l.Concurrency, "kv": l.KV.String(),
+		"httpRequests": l.HTTPRequests, "httpRequestBytes": l.HTTPRequestBytes.String(), "httpResponseBytes": l.HTTPResponseBytes.String(),
 	}
 	if l.CPU > 0 {
 		status["cpu"] = l.CPU.String()

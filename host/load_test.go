@@ -48,7 +48,8 @@ func TestAnEmptyFileIsAMistake(t *testing.T) {
 func TestLoadListsWhatItLoaded(t *testing.T) {
 	h := newHouse(t)
 	h.runtime.program("good").manifest.DataSchema = json.RawMessage(`{"type":"object"}`)
-	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3, rate: 30/m, kv: 5KiB}`, `grants: {notify: true, http: ["https://example.com/**"]}`)
+	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3, rate: 30/m, kv: 5KiB, httpRequests: 9, httpRequestBytes: 1KiB, httpResponseBytes: 2KiB}`,
+		`grants: {notify: true, http: ["https://example.com/**"], privateNetworks: [10.0.0.0/8], secrets: [a_token]}`)
 	h.load(t)
 
 	p := h.status(t, "x")
@@ -58,12 +59,16 @@ func TestLoadListsWhatItLoaded(t *testing.T) {
 	require.Equal(t, []any{"fake", "good", "good", "1.0.0", 1}, []any{p.Runtime, p.Source, p.Name, p.Version, p.Generation})
 	require.NotNil(t, p.LoadedAt)
 	require.JSONEq(t, `{"type":"object"}`, string(p.DataSchema))
-	require.Equal(t, map[string]any{"notify": true, "http": []string{"https://example.com/**"}}, p.Grants)
+	require.Equal(t, map[string]any{
+		"notify": true, "http": []string{"https://example.com/**"}, "privateNetworks": []string{"10.0.0.0/8"}, "secrets": []string{"a_token"},
+	}, p.Grants)
 	require.Equal(t, map[string]any{
 		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3, "rate": "30/1m0s", "kv": "5KiB",
+		"httpRequests": 9, "httpRequestBytes": "1KiB", "httpResponseBytes": "2KiB",
 	}, p.Limits)
 	require.Equal(t, host.Limits{
 		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3, Rate: host.Rate{Limit: 30, Per: time.Minute}, KV: 5 * host.KiB,
+		HTTPRequests: 9, HTTPRequestBytes: host.KiB, HTTPResponseBytes: 2 * host.KiB,
 	}, h.runtime.limits())
 	require.Equal(t, &core.RateLimit{Limit: 30, PerMs: 60_000}, h.Rate("x"))
 	require.Nil(t, h.Rate("y"))
@@ -76,6 +81,7 @@ func TestDefaultLimits(t *testing.T) {
 	h.load(t)
 	require.Equal(t, host.Limits{
 		Memory: 64 * host.MiB, Timeout: 5 * time.Minute, Output: host.MiB, Logs: 64 * host.KiB, HostCalls: 1000, Concurrency: 8, KV: host.MiB,
+		HTTPRequests: 100, HTTPRequestBytes: host.MiB, HTTPResponseBytes: 4 * host.MiB,
 	}, h.runtime.limits())
 }
 
@@ -98,6 +104,11 @@ func TestLoadReportsWhatIsWrongWithAnEntry(t *testing.T) {
 		"zero rate":          {[]string{`limits: {rate: 0/1m}`}, "limits.rate is not a number of starts and a period"},
 		"zero concurrency":   {[]string{"limits: {concurrency: 0}"}, "limits.concurrency is not between 1 and"},
 		"no host calls":      {[]string{"limits: {hostCalls: 0}"}, "limits.hostCalls is not between"},
+		"no HTTP requests":   {[]string{"limits: {httpRequests: 0}"}, "limits.httpRequests is not between"},
+		"HTTP body too big":  {[]string{"limits: {httpResponseBytes: 16MiB}"}, "limits.httpResponseBytes is more than the most that can be set, 15MiB"},
+		"no HTTP pattern":    {[]string{"grants:", "  http:", "    - https://example.com/**", "    - example.com"}, "line 8: grants.http[1] is no pattern"},
+		"no network":         {[]string{"grants:", "  privateNetworks: [10.0.0.1]"}, "line 6: grants.privateNetworks[0] is no network"},
+		"no secret's name":   {[]string{"grants:", "  secrets: [a, \"b c\"]"}, "line 6: grants.secrets[1] is no name"},
 		"wrong type":         {[]string{"limits: 7"}, "line 5: "},
 		"unset variable":     {[]string{"config: {token: \"${NOWHERE}\"}"}, "line 5: environment variable NOWHERE is not set"},
 		"malformed variable": {[]string{"config: {token: \"${NO WAY}\"}"}, "no reference to an environment variable"},

@@ -80,8 +80,8 @@ func (m manifest) checkGrants(g Grants) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%s@%s asks for %s, which is not granted; add it to the plugin's grants, for example grants: {%s: true}",
-			m.name, m.version, strings.Join(missing, ", "), missing[0])
+		return fmt.Errorf("%s@%s asks for %s, which is not granted; add it to the plugin's grants, for example grants: {%s}",
+			m.name, m.version, strings.Join(missing, ", "), exampleGrant(missing[0]))
 	}
 	return nil
 }

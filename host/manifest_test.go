@@ -21,6 +21,7 @@ func TestManifestIsChecked(t *testing.T) {
 		"name":           {func(m *wire.Manifest) { m.Name = "Über" }, nil, "manifest name"},
 		"version":        {func(m *wire.Manifest) { m.Version = "v1" }, nil, "semantic version"},
 		"not granted":    {func(m *wire.Manifest) { m.Capabilities = []string{"notify"} }, nil, "asks for notify, which is not granted; add it"},
+		"http":           {func(m *wire.Manifest) { m.Capabilities = []string{"http"} }, nil, `for example grants: {http: ["https://example.com/api/**"]}`},
 		"granted false":  {func(m *wire.Manifest) { m.Capabilities = []string{"notify"} }, []string{"grants: {notify: false}"}, "not granted"},
 		"not offered":    {func(m *wire.Manifest) { m.Capabilities = []string{"teleport"} }, nil, "does not offer"},
 		"schema no JSON": {func(m *wire.Manifest) { m.DataSchema = json.RawMessage(`7`) }, nil, "data schema"},

@@ -33,6 +33,10 @@ type rawLimits struct {
 	Concurrency *int   `yaml:"concurrency"`
 	Rate        string `yaml:"rate"`
 	KV          string `yaml:"kv"`
+
+	HTTPRequests      *int   `yaml:"httpRequests"`
+	HTTPRequestBytes  string `yaml:"httpRequestBytes"`
+	HTTPResponseBytes string `yaml:"httpResponseBytes"`
 }
 
 var digestSyntax = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -62,6 +66,10 @@ func (r rawEntry) check(at locator, timeout time.Duration) (entry, error) {
 	if err := r.Limits.apply(at, &e); err != nil {
 		return e, err
 	}
+	var err error
+	if e.egress, err = r.Grants.egress(at); err != nil {
+		return e, err
+	}
 	if r.Config == nil {
 		r.Config = map[string]any{}
 	}
@@ -83,6 +91,8 @@ func (l rawLimits) apply(at locator, e *entry) error {
 		{"output", l.Output, maxOutput, &e.limits.Output},
 		{"logs", l.Logs, maxLogs, &e.limits.Logs},
 		{"kv", l.KV, maxKV, &e.limits.KV},
+		{"httpRequestBytes", l.HTTPRequestBytes, maxHTTPBytes, &e.limits.HTTPRequestBytes},
+		{"httpResponseBytes", l.HTTPResponseBytes, maxHTTPBytes, &e.limits.HTTPResponseBytes},
 	}
 	for _, s := range sizes {
 		if s.text == "" {
@@ -126,7 +136,11 @@ func (l rawLimits) counts(at locator, e *entry) error {
 		value *int
 		max   int
 		into  *int
-	}{{"hostCalls", l.HostCalls, maxHostCalls, &e.limits.HostCalls}, {"concurrency", l.Concurrency, maxConcurrency, &e.limits.Concurrency}} {
+	}{
+		{"hostCalls", l.HostCalls, maxHostCalls, &e.limits.HostCalls},
+		{"concurrency", l.Concurrency, maxConcurrency, &e.limits.Concurrency},
+		{"httpRequests", l.HTTPRequests, maxHTTPRequests, &e.limits.HTTPRequests},
+	} {
 		if c.value == nil {
 			continue
 		}

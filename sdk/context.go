@@ -71,22 +71,29 @@ func (c *Context) Config(v any) error {
 // JSON object. A host that does not know the operation answers with a permanent
 // error.
 func (c *Context) Call(op string, args any) (json.RawMessage, error) {
-	in, err := wire.Encode(args, nil)
+	value, _, err := c.exchange(op, args, nil)
+	return value, err
+}
+
+// exchange is Call with payloads.
+func (c *Context) exchange(op string, args any, payload []byte) (json.RawMessage, []byte, error) {
+	in, err := wire.Encode(args, payload)
 	if err != nil {
-		return nil, Permanent(err)
+		return nil, nil, Permanent(err)
 	}
 	out, err := c.caller.Call(op, in)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var reply wire.Reply
-	if _, err := wire.Decode(out, &reply); err != nil {
-		return nil, err
+	content, err := wire.Decode(out, &reply)
+	if err != nil {
+		return nil, nil, err
 	}
 	if reply.Error != nil {
-		return nil, fromWire(reply.Error)
+		return nil, nil, fromWire(reply.Error)
 	}
-	return reply.Value, nil
+	return reply.Value, content, nil
 }
 
 func decodeStrict(data []byte, v any) error {

@@ -72,3 +72,45 @@ func ExampleContext_Notify() {
 	fmt.Println(string(result.Value), result.Notifications[0].Message)
 	// Output: ["discord"] We are live
 }
+
+// A request goes out through the host, which fills in the secret. When the other
+// side asks for patience, or is down, the error says when to come back.
+func ExampleContext_HTTP() {
+	p := sdk.Plugin{
+		Name: "p", Version: "1.0.0", Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets},
+		Handle: func(c *sdk.Context) (any, error) {
+			resp, err := c.HTTP(sdk.HTTPRequest{
+				Method:  "PUT",
+				URL:     "https://discord.com/api/v10/channels/1/pins/2",
+				Headers: map[string]string{"Authorization": "Bot {{secret:discord_token}}"},
+			})
+			if err != nil {
+				return nil, err
+			}
+			return nil, resp.Err()
+		},
+	}
+	result := sdktest.Run(&testing.T{}, p, sdktest.Case{
+		Secrets: []string{"discord_token"},
+		HTTP:    sdktest.Answers(sdk.HTTPResponse{Status: 429, RetryAfterMS: 2250}),
+	})
+	fmt.Println(result.Requests[0].Method, result.Failure.Kind, result.Failure.RetryAfterMS)
+	// Output: PUT retryable 2250
+}
+
+// An answer in JSON is read into a value; one that is no success is an error.
+func ExampleContext_GetJSON() {
+	p := sdk.Plugin{
+		Name: "p", Version: "1.0.0", Capabilities: []sdk.Capability{sdk.CapabilityHTTP},
+		Handle: func(c *sdk.Context) (any, error) {
+			var channel struct{ Name string }
+			if err := c.GetJSON("https://example.com/channels/1", nil, &channel); err != nil {
+				return nil, err
+			}
+			return channel.Name, nil
+		},
+	}
+	result := sdktest.Run(&testing.T{}, p, sdktest.Case{HTTP: sdktest.Answers(sdk.HTTPResponse{Body: []byte(`{"name": "general"}`)})})
+	fmt.Println(string(result.Value))
+	// Output: "general"
+}

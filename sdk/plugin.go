@@ -53,6 +53,8 @@ const (
 	CapabilityState   Capability = "kv"      // Context.Get, Set, Delete, Keys
 	CapabilityPublish Capability = "publish" // Context.Publish
 	CapabilityEnqueue Capability = "enqueue" // Context.Enqueue
+	CapabilityHTTP    Capability = "http"    // Context.HTTP, GetJSON and PostJSON
+	CapabilitySecrets Capability = "secrets" // Context.Secret, and {{secret:name}} in requests
 )
 
 // registered is the program's one plugin. It is the only mutable package

@@ -50,8 +50,14 @@ type standIn struct{}
 // Call answers what each operation answers at the least.
 func (standIn) Call(op string, _ []byte) ([]byte, error) {
 	reply := wire.Reply{Value: json.RawMessage(`{}`)}
-	if op == wire.OpNotify {
+	var payload []byte
+	switch op {
+	case wire.OpNotify:
 		reply.Value = json.RawMessage(`{"via":["sample"]}`)
+	case wire.OpHTTP:
+		reply.Value, payload = json.RawMessage(`{"status":200,"url":"","headers":{}}`), []byte(`{}`)
+	case wire.OpSecret:
+		reply.Value = json.RawMessage(`"{{secret:sample}}"`)
 	}
-	return wire.Encode(reply, nil)
+	return wire.Encode(reply, payload)
 }

@@ -17,6 +17,11 @@ func TestWarmRunsTheHandlerOnItsSample(t *testing.T) {
 		receipt, err := c.Notify(Notification{ChannelID: "c", Message: "m"})
 		require.NoError(t, err)
 		require.NotEmpty(t, receipt.Via)
+		var page struct{}
+		require.NoError(t, c.GetJSON("https://example.com/", nil, &page))
+		secret, err := c.Secret("token")
+		require.NoError(t, err)
+		require.NotEmpty(t, secret)
 		var config struct{}
 		require.NoError(t, c.Config(&config))
 		return nil, nil

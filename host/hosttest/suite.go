@@ -33,6 +33,7 @@ const (
 	tight   = "tight"   // small limits
 	brief   = "brief"   // little time, one run at once
 	granted = "granted" // notify granted
+	online  = "online"  // HTTP to the suite's own server granted, few requests
 )
 
 const catalogue = `
@@ -58,6 +59,15 @@ plugins:
     source: %[2]s
     init: %[3]s
     grants: {notify: true}
+  - type: online
+    runtime: %[1]s
+    source: %[2]s
+    init: %[3]s
+    limits: {httpRequests: 5, httpRequestBytes: 2MiB, httpResponseBytes: 2MiB}
+    grants:
+      http: ["%[4]s/**", "http://127.0.0.2/**"]
+      privateNetworks: [127.0.0.1/32]
+      secrets: [canary]
 `
 
 // slack is how late a run may end on a busy machine. The port promises a
@@ -72,6 +82,7 @@ func TestRuntime(t *testing.T, f Factory) {
 		tests map[string]func(*testing.T)
 	}{
 		{"answers", s.answers()}, {"ends", s.ends()}, {"limits", s.limits()}, {"isolation", s.isolation()}, {"cleanliness", s.cleanliness()}, {"operations", s.operations()},
+		{"web", s.web()},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -88,16 +99,18 @@ type suite struct {
 	sent   *outbox
 	shared bool
 	exit   core.Code
+	site   string // address of the suite's server
 }
 
 func newSuite(t *testing.T, f Factory) *suite {
 	path := filepath.Join(t.TempDir(), "plugins.yaml")
-	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage)), 0o600))
-	s := &suite{sent: &outbox{}, shared: f.Shared, exit: f.Exit}
+	s := &suite{sent: &outbox{}, shared: f.Shared, exit: f.Exit, site: newSite(t)}
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage), s.site), 0o600))
 	s.host = host.New(host.Config{
 		Path:     path,
 		Runtimes: map[string]host.Runtime{f.Name: f.New(t)},
 		Notifier: s.sent,
+		Environ:  func(name string) (string, bool) { return canary, name == "SECRET_CANARY" },
 	})
 	t.Cleanup(func() { require.NoError(t, s.host.Close(context.Background())) })
 	require.NoError(t, s.host.Load(t.Context()))

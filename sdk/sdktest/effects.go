@@ -14,6 +14,7 @@ import (
 // capabilities are what the operations need.
 var capabilities = map[string]sdk.Capability{
 	wire.OpNotify: sdk.CapabilityNotify, wire.OpPublish: sdk.CapabilityPublish, wire.OpEnqueue: sdk.CapabilityEnqueue,
+	wire.OpHTTP: sdk.CapabilityHTTP, wire.OpSecret: sdk.CapabilitySecrets,
 	wire.OpStateGet: sdk.CapabilityState, wire.OpStateSet: sdk.CapabilityState,
 	wire.OpStateDelete: sdk.CapabilityState, wire.OpStateList: sdk.CapabilityState,
 }

@@ -16,10 +16,13 @@ type fakeHost struct {
 	config      json.RawMessage
 	notifyError error
 	via         []string
+	answer      func(sdk.HTTPRequest) (sdk.HTTPResponse, error)
+	secrets     []string
 
-	mu   sync.Mutex
-	logs []wire.LogLine
-	sent []sdk.Notification
+	mu       sync.Mutex
+	logs     []wire.LogLine
+	sent     []sdk.Notification
+	requests []sdk.HTTPRequest
 
 	state  map[string]json.RawMessage
 	events []wire.Event
@@ -30,7 +33,7 @@ type fakeHost struct {
 func (h *fakeHost) Call(op string, in []byte) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	value, err := h.perform(op, in)
+	value, payload, err := h.respond(op, in)
 	if err != nil {
 		return wire.Encode(wire.Reply{Error: failureOf(err)}, nil)
 	}
@@ -38,7 +41,7 @@ func (h *fakeHost) Call(op string, in []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Encode(wire.Reply{Value: raw}, nil)
+	return wire.Encode(wire.Reply{Value: raw}, payload)
 }
 
 func (h *fakeHost) perform(op string, in []byte) (any, error) {
@@ -63,6 +66,8 @@ func (h *fakeHost) perform(op string, in []byte) (any, error) {
 		return h.publish(in)
 	case wire.OpEnqueue:
 		return h.enqueue(in)
+	case wire.OpSecret:
+		return h.secret(in)
 	}
 	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %q", op)}
 }

@@ -14,6 +14,7 @@ type Result struct {
 	Failure       *wire.Error        // how the attempt failed, nil when it succeeded
 	Logs          []wire.LogLine     // in order
 	Notifications []sdk.Notification // in order, those that failed included
+	Requests      []sdk.HTTPRequest  // in order, those that failed included, secrets not filled in
 
 	// What happens with a success, and not at all when the handler failed.
 	State  map[string]json.RawMessage // what is kept afterwards, by key

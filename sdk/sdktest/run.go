@@ -36,6 +36,14 @@ type Case struct {
 	// State is what earlier runs have kept: values that JSON can carry, by key.
 	State map[string]any
 
+	// HTTP answers the handler's requests; Answers makes one of a list. Its error
+	// fails the request, and may be marked as NotifyError may. Without it every
+	// request fails.
+	HTTP func(sdk.HTTPRequest) (sdk.HTTPResponse, error)
+
+	// Secrets are the names of those that are granted and set.
+	Secrets []string
+
 	// Via is the routes that the receipt of a notification names. Defaults to
 	// those that were asked for.
 	Via []string
@@ -52,14 +60,14 @@ func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	if err != nil {
 		t.Fatalf("sdktest: %v", err)
 	}
-	host := &fakeHost{plugin: p, config: render(t, c.Config), notifyError: c.NotifyError, via: c.Via}
+	host := &fakeHost{plugin: p, config: render(t, c.Config), notifyError: c.NotifyError, via: c.Via, answer: c.HTTP, secrets: c.Secrets}
 	host.state = stateOf(c.State, func(v any) json.RawMessage { return render(t, v) })
 	var response wire.Response
 	value, err := wire.Decode(sdk.Serve(&p, request, host), &response)
 	if err != nil {
 		t.Fatalf("sdktest: read response: %v", err)
 	}
-	result := Result{Value: value, Failure: response.Error, Logs: host.logs, Notifications: host.sent}
+	result := Result{Value: value, Failure: response.Error, Logs: host.logs, Notifications: host.sent, Requests: host.requests}
 	if response.Error == nil {
 		result.State, result.Events, result.Jobs = host.state, host.events, host.jobs
 	}

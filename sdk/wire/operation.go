@@ -19,6 +19,8 @@ const (
 	OpDeadline = "deadline" // no arguments, answers a Deadline
 	OpRandom   = "random"   // RandomArgs, answers Random
 	OpSleep    = "sleep"    // SleepArgs, no answer; ends early, with an error, when the run does
+	OpHTTP     = "http"     // HTTPRequest and a payload, answers an HTTPResponse and a payload. Needs the grant http
+	OpSecret   = "secret"   // SecretName, answers the placeholder of the secret, a string. Needs the grant secrets
 )
 
 // LogLine is the argument of OpLog.

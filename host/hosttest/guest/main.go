@@ -72,6 +72,9 @@ var acts = map[string]func(*sdk.Context, order) (any, error){
 	"outside":   lookOutside,
 	"goroutine": leaveGoroutine,
 	"notify":    notify,
+	"http":      request,
+	"upload":    upload,
+	"secret":    func(c *sdk.Context, o order) (any, error) { return c.Secret(o.Text) },
 }
 
 func readConfig(c *sdk.Context, _ order) (any, error) {
@@ -173,4 +176,29 @@ func notify(c *sdk.Context, o order) (any, error) {
 	}
 	b, err := json.Marshal(last)
 	return json.RawMessage(b), err
+}
+
+// request asks for what Text says, a method and an address, with a secret, and
+// logs and returns what it can see of it.
+func request(c *sdk.Context, o order) (any, error) {
+	method, url, _ := strings.Cut(o.Text, " ")
+	var resp sdk.HTTPResponse
+	for range max(o.N, 1) {
+		var err error
+		resp, err = c.HTTP(sdk.HTTPRequest{
+			Method: method, URL: url + "?key={{secret:canary}}", Body: []byte("body"), Headers: map[string]string{"Authorization": "Bearer {{secret:canary}}"},
+		})
+		if err != nil {
+			c.Log.Error("no answer", "error", err)
+			return nil, err
+		}
+	}
+	c.Log.Info("answered", "url", resp.URL, "headers", resp.Headers, "body", string(resp.Body))
+	return map[string]any{"status": resp.Status, "url": resp.URL, "header": resp.Header("x-echo"), "body": string(resp.Body)}, nil
+}
+
+// upload sends N bytes and counts what comes back.
+func upload(c *sdk.Context, o order) (any, error) {
+	resp, err := c.HTTP(sdk.HTTPRequest{Method: "PUT", URL: o.Text, Body: []byte(strings.Repeat("x", o.N))})
+	return len(resp.Body), err
 }

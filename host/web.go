@@ -1,0 +1,118 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/sdk/wire"
+)
+
+// web is what one run can do on the network. It is safe for concurrent use.
+type web struct {
+	egress  *egress
+	plugin  string // task type
+	policy  egressPolicy
+	limits  Limits
+	secrets *secrets
+	logger  hclog.Logger
+	left    atomic.Int64 // requests that may still be sent
+}
+
+func (h *Host) newWeb(s *slot, taskType string, logger hclog.Logger) *web {
+	policy, limits := s.entry.egress, s.entry.limits
+	w := &web{
+		egress: h.egress, plugin: taskType, policy: policy, limits: limits, logger: logger,
+		secrets: &secrets{granted: policy.secrets, environ: h.cfg.Environ},
+	}
+	w.left.Store(int64(limits.HTTPRequests))
+	return w
+}
+
+// spend takes one request from the run's budget.
+func (w *web) spend() error {
+	if w.left.Add(-1) < 0 {
+		return overEgress("more than %d HTTP requests (limit httpRequests)", w.limits.HTTPRequests)
+	}
+	return nil
+}
+
+// answer performs an operation whose answer may have a payload.
+func (c *call) answer(ctx context.Context, op string, in []byte) (value json.RawMessage, payload []byte, err error) {
+	if op != wire.OpHTTP || !c.grants.allows(capabilityHTTP) {
+		value, err = c.perform(ctx, op, in)
+		return value, nil, err
+	}
+	value, payload, err = c.http(ctx, in)
+	return value, payload, c.passOn(err)
+}
+
+func (c *call) http(ctx context.Context, in []byte) (json.RawMessage, []byte, error) {
+	var asked wire.HTTPRequest
+	body, err := wire.Decode(in, &asked)
+	if err != nil {
+		return nil, nil, malformed(err)
+	}
+	if Size(len(body)) > c.web.limits.HTTPRequestBytes {
+		return nil, nil, overEgress("an HTTP request of %d bytes, at most %s are allowed (limit httpRequestBytes)", len(body), c.web.limits.HTTPRequestBytes)
+	}
+	o, err := c.web.outgoing(asked, body, c.nextKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	got, content, err := c.web.exchange(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	value, err := json.Marshal(got)
+	return value, content, err
+}
+
+func (c *call) secret(in []byte) (json.RawMessage, error) {
+	var asked wire.SecretName
+	if _, err := wire.Decode(in, &asked); err != nil {
+		return nil, malformed(err)
+	}
+	placeholder, err := c.web.secrets.placeholder(asked.Name)
+	if err != nil {
+		return nil, c.passOn(err)
+	}
+	return json.Marshal(placeholder)
+}
+
+// passOn hands an error on, without secrets, and notes it when it is a refusal.
+func (c *call) passOn(err error) error {
+	if e, ok := errors.AsType[*deniedError](err); ok {
+		return c.refuse(clip(c.web.secrets.mask(e.text), maxFailureText))
+	}
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		masked := *e
+		masked.Message = c.web.secrets.mask(e.Message)
+		return &masked
+	}
+	return err
+}
+
+// endsRun tells whether an operation's error is the end of the run, whatever the
+// plugin makes of it.
+func endsRun(err error) bool {
+	_, ok := errors.AsType[*core.Failure](err)
+	return ok || errors.Is(err, errRunOver)
+}
+
+func overEgress(format string, args ...any) error {
+	return &core.Failure{Code: core.CodePluginEgressLimit, Class: core.ClassRetryable, Message: wireError("", format, args...).Message}
+}
+
+// timeout is how long a request may take with all its redirects.
+func (w *web) timeout(asked int64) time.Duration {
+	if asked <= 0 {
+		return w.egress.cfg.Timeout
+	}
+	return min(time.Duration(min(asked, maxRequestTimeout.Milliseconds()))*time.Millisecond, maxRequestTimeout)
+}

@@ -43,7 +43,8 @@ type soak struct {
 	*cluster
 	random    *rand.Rand
 	repairs   []repair
-	hurt      map[*node]bool // what has a fault now gets no other one, and no requests
+	hurt      map[*node]bool // has a fault now, and gets no other one
+	silent    map[*node]bool // has one now that it cannot answer with
 	recurring []string       // tasks that must be paused in the end
 	once      []string       // executed by hand once
 	faults    map[string]int
@@ -61,7 +62,7 @@ type repair struct {
 func newSoak(t *testing.T, seed uint64) *soak {
 	s := &soak{
 		cluster: newCluster(t), random: rand.New(rand.NewPCG(seed, 0)),
-		hurt: map[*node]bool{}, faults: map[string]int{}, asked: map[string]int{},
+		hurt: map[*node]bool{}, silent: map[*node]bool{}, faults: map[string]int{}, asked: map[string]int{},
 	}
 	s.three()
 	for i := range 8 {
@@ -98,18 +99,19 @@ func (s *soak) mend(now time.Time) {
 		}
 		r.do()
 		delete(s.hurt, r.node)
+		delete(s.silent, r.node)
 		return true
 	})
 }
 
-// healthy returns the nodes without a fault.
-func (s *soak) healthy() []*node {
-	return slices.DeleteFunc(slices.Clone(s.nodes), func(n *node) bool { return s.hurt[n] })
+// without returns the nodes that are not in a set.
+func (s *soak) without(set map[*node]bool) []*node {
+	return slices.DeleteFunc(slices.Clone(s.nodes), func(n *node) bool { return set[n] })
 }
 
 // breakSomething begins a fault on a node; at least one node stays well.
 func (s *soak) breakSomething() {
-	whole := s.healthy()
+	whole := s.without(s.hurt)
 	if len(whole) < 2 {
 		return
 	}
@@ -120,7 +122,7 @@ func (s *soak) breakSomething() {
 	kind := []string{"kill", "kill", "kill", "freeze", "cut postgres", "cut redis", "cut rabbitmq", "drop", "flush", "end sessions", "restart"}[s.random.IntN(11)]
 	s.faults[kind]++
 	begin := func(after time.Duration, do func()) {
-		s.hurt[n] = true
+		s.hurt[n], s.silent[n] = true, true
 		s.repairs = append(s.repairs, repair{n, time.Now().Add(after), do})
 	}
 	switch kind {
@@ -128,7 +130,7 @@ func (s *soak) breakSomething() {
 		process := n.cmd.Process
 		time.AfterFunc(time.Duration(s.random.IntN(200))*time.Millisecond, func() { _ = process.Kill() })
 		begin(seconds(1, 5), func() { n.kill(); n.start() })
-		delete(s.hurt, n) // requests go on until it is gone
+		delete(s.silent, n) // requests go on until it is gone, and meet nobody then
 	case "restart":
 		n.sigterm()
 		begin(seconds(2, 4), func() { _ = n.hasEnded(time.Now(), patience); n.start() })
@@ -166,7 +168,7 @@ func (s *soak) request(status int, path string, body any) response {
 	var last string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		s.mend(time.Now())
-		whole := s.healthy()
+		whole := s.without(s.silent)
 		if len(whole) == 0 {
 			wait(s.t.Context(), 50*time.Millisecond)
 			continue
@@ -237,7 +239,7 @@ func (s *soak) executeTask(task string) string {
 // requestAny cancels something, which may be too late.
 func (s *soak) requestAny(path string) {
 	for range 5 {
-		whole := s.healthy()
+		whole := s.without(s.silent)
 		if len(whole) == 0 {
 			return
 		}

@@ -51,7 +51,7 @@ simulate: ## random tasks, plugins and faults in simulated time: SIMULATE_SEEDS=
 	@test -n "$$SIMULATE_SEED" || export SIMULATE_SEED=$$(date +%s) SIMULATE_SEEDS=$${SIMULATE_SEEDS:-200}; \
 	  go test -race -count=1 -timeout 60m ./core/engine/simulation
 
-soak: build ## three nodes under load and random faults for SOAK (10m); SOAK_SEED repeats a run
+soak: ## three nodes under load and random faults for SOAK (10m); SOAK_SEED repeats a run
 	SOAK=$${SOAK:-10m} go run ./internal/withservices -- go test -run '^TestSoak$$' -count=1 -v -timeout 120m ./e2e
 
 .PHONY: help build run test test-short bench fuzz lint tidy clean simulate soak

@@ -10,10 +10,9 @@ import (
 // gate holds every statement of a kind on a table in the middle of its
 // transaction until it is opened. There is one in a cluster.
 type gate struct {
-	c       *cluster
-	key     *sql.Conn // holds the lock that the statements wait for
-	table   string
-	trigger string
+	c     *cluster
+	key   *sql.Conn // holds the lock that the statements wait for
+	table string
 }
 
 // gateNumber is the advisory lock; each database has its own.
@@ -22,7 +21,7 @@ const gateNumber = 4711
 // gate closes a gate before statements such as INSERT on a table.
 func (c *cluster) gate(statement, table string) *gate {
 	c.t.Helper()
-	g := &gate{c: c, table: table, trigger: "gate"}
+	g := &gate{c: c, table: table}
 	var err error
 	g.key, err = c.db.Conn(c.t.Context())
 	require.NoError(c.t, err)
@@ -61,10 +60,9 @@ func (g *gate) turnAway() {
 // open lets everybody through and takes the gate away.
 func (g *gate) open() {
 	g.c.t.Helper()
-	require.NoError(g.c.t, g.key.Close())
-	_, err := g.c.db.ExecContext(g.c.t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = `+fmt.Sprint(gateNumber)+`
-		AND mode = 'ExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	_, err := g.key.ExecContext(g.c.t.Context(), fmt.Sprintf(`SELECT pg_advisory_unlock(%d)`, gateNumber))
 	require.NoError(g.c.t, err)
+	require.NoError(g.c.t, g.key.Close())
 	_, err = g.c.db.ExecContext(g.c.t.Context(), `DROP TRIGGER gate ON `+g.table)
 	require.NoError(g.c.t, err)
 }

@@ -20,9 +20,12 @@ func outsideRows() []row {
 		{"21-hostile-modules", hostileModules, false},
 		// Frozen for longer than its lease and thawed, before and after the effect:
 		// it runs elsewhere, and what the zombie writes changes nothing.
-		{"22-frozen-before-the-effect", frozenAt("begin", object{"begin": true, "beforeMs": 1000}), false},
-		{"22-frozen-after-the-effect", frozenAt("effect", object{"afterMs": 1000}), false},
-		{"22-frozen-after-the-effect-plain", frozenAt("effect", object{"afterMs": 1000}), true},
+		{"22-frozen-before-the-effect", frozenAt("begin", object{"begin": true, "beforeMs": 3000}), false},
+		{"22-frozen-after-the-effect", frozenAt("effect", object{"afterMs": 3000}), false},
+		{"22-frozen-after-the-effect-plain", frozenAt("effect", object{"afterMs": 3000}), true},
+		// Thawed while the second attempt runs: the first one's result is refused, and
+		// the second one is not disturbed.
+		{"22-thawed-beside-the-second-attempt", thawedBeside, false},
 		// Postgres ends all sessions again and again: requests succeed or are
 		// refused with UNAVAILABLE, and each task runs once.
 		{"23-sessions-ended", sessionsEnded, false},
@@ -122,6 +125,25 @@ func frozenAt(mark string, data object) func(c *cluster) {
 		}
 		c.runOn(frozen) // it goes on working
 	}
+}
+
+func thawedBeside(c *cluster) {
+	nodes := make([]*node, 3)
+	nodes[0], nodes[1], nodes[2] = c.three()
+	const later = 4 * time.Second
+	task := c.create(nodes[0], once(time.Second, object{"afterMs": 3000, "laterMs": later.Milliseconds()}, nil))
+	c.eventually("the first effect", patience, func() bool { return len(c.outside.marks("effect", "")) == 1 })
+	owner := c.only(task).worker
+	frozen := nodes[slices.IndexFunc(nodes, func(n *node) bool { return n.id == owner })]
+	frozen.stop()
+	c.eventually("the second effect", patience, func() bool { return len(c.outside.marks("effect", "")) == 2 })
+	frozen.resume()
+	frozen.eventually("the zombie has dropped it", later, func() bool { return frozen.running() == 0 })
+	c.settle(patience)
+	e := c.only(task)
+	require.Equal(c.t, second, e.ends())
+	require.NotEqual(c.t, owner, e.worker)
+	require.GreaterOrEqual(c.t, e.attempts[1].EndTime.Sub(e.attempts[1].StartTime), later)
 }
 
 // running is how many executions a node runs.
@@ -309,13 +331,12 @@ func lockedTable(c *cluster) {
 	require.NoError(c.t, err)
 	_, err = tx.Exec(`LOCK TABLE executions IN ACCESS EXCLUSIVE MODE`)
 	require.NoError(c.t, err)
-	statuses := make(chan map[int]int)
-	go func() { statuses <- c.load([]*node{a, b, other}, 20, 0) }()
-	wait(c.t.Context(), 6*time.Second) // longer than any lock timeout
-	require.NoError(c.t, tx.Commit())
-	got := <-statuses
+	unlocked := make(chan error, 1)
+	time.AfterFunc(6*time.Second, func() { unlocked <- tx.Commit() })
+	statuses := c.load([]*node{a, b, other}, 20, 0)
+	require.NoError(c.t, <-unlocked)
 	c.settle(patience)
-	requireClean(c.t, got)
+	requireClean(c.t, statuses)
 }
 
 // redisTrouble is a row in which Redis is lost for all nodes at once, in the

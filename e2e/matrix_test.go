@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -17,6 +20,10 @@ type row struct {
 	plain bool // with Postgres alone
 }
 
+func rows() []row {
+	return slices.Concat(workRows(), processRows(), outsideRows(), brokerRows(), lifeRows())
+}
+
 // atOnce is how many rows run at the same time: they mostly wait.
 const atOnce = 4
 
@@ -24,11 +31,10 @@ const atOnce = 4
 // its own, and demands the promises afterwards.
 func TestCrashMatrix(t *testing.T) {
 	serviceURL(t, "TEST_DATABASE_URL") // or skip, before anything is started
-	rows := slices.Concat(workRows(), processRows(), outsideRows(), brokerRows(), lifeRows())
 	warm(t)
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
-	for _, r := range rows {
+	for _, r := range rows() {
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
@@ -108,3 +114,21 @@ var (
 	first  = []string{"succeeded"}
 	second = []string{"lost", "succeeded"}
 )
+
+// TestTheMatrixIsListed holds matrix.md against the rows, both ways.
+func TestTheMatrixIsListed(t *testing.T) {
+	raw, err := os.ReadFile("matrix.md")
+	require.NoError(t, err)
+	listed := map[string]bool{}
+	for _, name := range regexp.MustCompile("`([0-9]{2}-[a-z0-9-]+)`").FindAllStringSubmatch(string(raw), -1) {
+		listed[name[1]] = true
+	}
+	for _, r := range rows() {
+		require.True(t, listed[r.name], "%s is not in matrix.md", r.name)
+		delete(listed, r.name)
+	}
+	require.Empty(t, listed, "matrix.md lists rows that are not there")
+	for i := 1; i <= 36; i++ {
+		require.Contains(t, string(raw), fmt.Sprintf("\n| %d |", i))
+	}
+}

@@ -12,8 +12,10 @@ import (
 
 // withAndWithout runs a test on all services and on Postgres alone.
 func withAndWithout(t *testing.T, test func(t *testing.T, c *cluster)) {
+	t.Parallel() // they mostly wait
 	for name, plain := range map[string]bool{"all services": false, "postgres alone": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
 			c.plain = plain
 			test(t, c)
@@ -91,6 +93,7 @@ func TestATypeThatNobodyHasFailsAndSaysWhy(t *testing.T) {
 }
 
 func TestPostgresIsAwayForTenSeconds(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	a, b, other := c.three()
 	nodes := []*node{a, b, other}
@@ -162,6 +165,7 @@ func TestNodesAreListedAndForgotten(t *testing.T) {
 
 // Every end of an execution is told as a CloudEvent, with one id however often.
 func TestEventsAreTold(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	told := c.listen()
 	a, b, other := c.three()
@@ -214,6 +218,7 @@ func (c *cluster) command(name, key string, body any) (status int, answer object
 }
 
 func TestCommandsByMessage(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	a, b, _ := c.three()
 	status, task := c.command("create_task", "k1", manual(nil, nil))

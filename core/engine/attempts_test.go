@@ -12,6 +12,7 @@ import (
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/core/engine"
+	"github.com/nexuscore/scheduler/internal/memory"
 )
 
 func TestRetryBacksOffAndEnds(t *testing.T) {
@@ -162,6 +163,49 @@ func TestStopHandsBackWhatDoesNotEnd(t *testing.T) {
 		require.Equal(t, core.StatusSucceeded, x.Status)
 		require.Equal(t, 1, x.Attempt)
 		stop(e, time.Second)
+	})
+}
+
+func TestWhatANodeHandsBackStartsElsewhereAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		e := w.node(taking(time.Hour))
+		x := w.execute(w.task())
+		time.Sleep(time.Second)
+		other := w.node(instantly, func(c *engine.Config) { c.Owner = "other" })
+		time.Sleep(time.Second)
+		stop(e, time.Second)
+		time.Sleep(time.Millisecond)
+		require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status)
+		stop(other, time.Second)
+	})
+}
+
+func TestANodeWithTooMuchToDoIsHelpedAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var mu sync.Mutex
+		ran := map[string]int{}
+		at := time.Now().Add(15 * time.Second)
+		for _, owner := range []string{"a", "b"} {
+			count := func(ctx context.Context, in core.Invocation) (core.Outcome, error) {
+				mu.Lock()
+				ran[owner]++
+				mu.Unlock()
+				return taking(100*time.Millisecond)(ctx, in)
+			}
+			w.node(count, func(c *engine.Config) {
+				c.Owner, c.Concurrency, c.Queue = owner, 1, memory.NewQueue(2)
+			})
+			time.Sleep(time.Second)
+		}
+		for range 20 {
+			w.task(func(s *core.TaskSpec) { s.RunAt = &at })
+		}
+		time.Sleep(30 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, 20, ran["a"]+ran["b"])
+		require.GreaterOrEqual(t, ran["a"], 5)
+		require.GreaterOrEqual(t, ran["b"], 5)
 	})
 }
 

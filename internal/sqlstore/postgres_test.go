@@ -18,6 +18,7 @@ import (
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/core/coretest"
+	"github.com/nexuscore/scheduler/internal/faultproxy"
 	"github.com/nexuscore/scheduler/internal/sqlstore"
 )
 
@@ -355,6 +356,40 @@ func TestAServerThatEndsSessionsIsComeBackTo(t *testing.T) {
 		_, err = p.Stats(t.Context())
 		require.NoError(t, err)
 	}
+}
+
+func TestAServerThatDoesNotServeIsUnavailable(t *testing.T) {
+	direct := sqlstore.EmptyTestDatabase(t)
+	between, err := faultproxy.Start(hostOf(t, direct))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, between.Close()) })
+	p := sqlstore.OpenTestPostgres(t, strings.Replace(direct, hostOf(t, direct), between.Addr(), 1), nil)
+	between.Cut()
+	_, err = p.Tasks(t.Context(), core.TaskFilter{}, core.Page{Limit: 1})
+	require.Equal(t, core.CodeUnavailable, core.CodeOf(err), "%v", err)
+	_, err = p.CreateTask(t.Context(), coretest.Task(), nil)
+	require.Equal(t, core.CodeUnavailable, core.CodeOf(err), "%v", err)
+	between.Heal()
+
+	db := rawPostgres(t, direct)
+	for _, code := range []string{"disk_full", "read_only_sql_transaction"} {
+		_, err = db.Exec(`
+			CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = '` + code + `'; END $$;
+			CREATE TRIGGER refuse BEFORE INSERT ON tasks FOR EACH STATEMENT EXECUTE FUNCTION refuse()`)
+		require.NoError(t, err)
+		_, err = p.CreateTask(t.Context(), coretest.Task(), nil)
+		require.Equal(t, core.CodeUnavailable, core.CodeOf(err), "%s: %v", code, err)
+		_, err = db.Exec(`DROP FUNCTION refuse() CASCADE`)
+		require.NoError(t, err)
+	}
+}
+
+// hostOf is the host and port of a database's URL.
+func hostOf(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	return u.Host
 }
 
 func TestACallerWhoHasGivenUpIsNotRepeatedFor(t *testing.T) {

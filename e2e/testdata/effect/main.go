@@ -11,12 +11,13 @@ import (
 	"github.com/nexuscore/scheduler/sdk"
 )
 
-// order is a task's data. The pauses hold only for the first attempt: what takes
-// over should be quick.
+// order is a task's data. The first two pauses hold only for the first attempt:
+// what takes over should be quick.
 type order struct {
 	Begin    bool `json:"begin"`    // tell the outside before the first pause
 	BeforeMs int  `json:"beforeMs"` // pause before the effect
 	AfterMs  int  `json:"afterMs"`  // pause after it
+	LaterMs  int  `json:"laterMs"`  // pause after the effect of a later attempt
 	Failures int  `json:"failures"` // so many attempts fail after their effect
 }
 
@@ -46,22 +47,25 @@ func handle(c *sdk.Context) (any, error) {
 			return nil, err
 		}
 	}
-	pause(c, o.BeforeMs)
+	first := c.Execution.Attempt == 1
+	if first {
+		pause(o.BeforeMs)
+	}
 	if err := tell(c, "effect"); err != nil {
 		return nil, err
 	}
-	pause(c, o.AfterMs)
+	if first {
+		pause(o.AfterMs)
+	} else {
+		pause(o.LaterMs)
+	}
 	if c.Execution.Attempt <= o.Failures {
 		return nil, errors.New("told to fail")
 	}
 	return c.Execution.Attempt, nil
 }
 
-func pause(c *sdk.Context, ms int) {
-	if c.Execution.Attempt == 1 {
-		time.Sleep(time.Duration(ms) * time.Millisecond)
-	}
-}
+func pause(ms int) { time.Sleep(time.Duration(ms) * time.Millisecond) }
 
 func tell(c *sdk.Context, what string) error {
 	text, err := json.Marshal(mark{Mark: what, Attempt: c.Execution.Attempt, Token: c.Execution.Token})

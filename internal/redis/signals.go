@@ -14,7 +14,7 @@ import (
 
 // Bounds on what waits; the oldest goes when there is more.
 const (
-	signalBuffer   = 256  // signals that a subscriber is behind
+	signalBuffer   = 256  // signals that wait to be read from Redis
 	outboundBuffer = 4096 // signals that have not reached Redis
 	outboundBatch  = 256  // signals that are sent in one round trip
 )
@@ -35,9 +35,9 @@ type Signals struct {
 	running sync.WaitGroup
 	out     chan core.Signal
 
-	mu          sync.Mutex
-	closed      bool
-	subscribers map[chan core.Signal]struct{}
+	hub core.SignalHub
+
+	mu sync.Mutex // of whoever puts something into out
 }
 
 // signalMessage is how a signal travels, as JSON.
@@ -52,8 +52,7 @@ func NewSignals(c *Client) *Signals {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Signals{
 		client: c, node: core.NewID(), stop: stop,
-		out:         make(chan core.Signal, outboundBuffer),
-		subscribers: map[chan core.Signal]struct{}{},
+		out: make(chan core.Signal, outboundBuffer),
 	}
 	s.running.Go(func() { s.send(ctx) })
 	s.running.Go(func() { s.listen(ctx) })
@@ -65,13 +64,7 @@ func NewSignals(c *Client) *Signals {
 func (s *Signals) Close() error {
 	s.stop()
 	s.running.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for ch := range s.subscribers {
-		close(ch)
-	}
-	clear(s.subscribers)
+	s.hub.Close()
 	return nil
 }
 
@@ -79,55 +72,15 @@ func (s *Signals) Close() error {
 // them or for Redis. Whether ctx has ended does not matter: a hint about the
 // end of a request is wanted.
 func (s *Signals) Send(_ context.Context, signal core.Signal) {
+	s.hub.Deliver(signal)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.deliver(signal)
-	offer(s.out, signal)
+	core.OfferSignal(s.out, signal)
 }
 
 // Subscribe returns the signals from now on. The function ends the subscription
 // and closes the channel; calling it again does nothing.
-func (s *Signals) Subscribe() (<-chan core.Signal, func()) {
-	ch := make(chan core.Signal, signalBuffer)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		close(ch)
-		return ch, func() {}
-	}
-	s.subscribers[ch] = struct{}{}
-	return ch, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if _, ok := s.subscribers[ch]; ok {
-			delete(s.subscribers, ch)
-			close(ch)
-		}
-	}
-}
-
-// deliver hands a signal to the subscribers of this node. The caller holds mu.
-func (s *Signals) deliver(signal core.Signal) {
-	for ch := range s.subscribers {
-		offer(ch, signal)
-	}
-}
-
-// offer puts a signal into a buffer and takes the oldest out while it is full.
-// Only one sender is at it at a time, so it ends.
-func offer(ch chan core.Signal, signal core.Signal) {
-	for {
-		select {
-		case ch <- signal:
-			return
-		default:
-		}
-		select {
-		case <-ch:
-		default:
-		}
-	}
-}
+func (s *Signals) Subscribe() (<-chan core.Signal, func()) { return s.hub.Subscribe() }
 
 // send carries signals to Redis, many in a round trip, until ctx ends.
 func (s *Signals) send(ctx context.Context) {
@@ -209,9 +162,7 @@ func (s *Signals) receive(text string) {
 	if err := json.Unmarshal([]byte(text), &m); err != nil || m.Node == s.node {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.deliver(core.Signal{Kind: m.Kind, ExecutionID: m.ExecutionID})
+	s.hub.Deliver(core.Signal{Kind: m.Kind, ExecutionID: m.ExecutionID})
 }
 
 func (s *Signals) channel() string { return s.client.cfg.Prefix + ":signals" }

@@ -35,7 +35,7 @@ const (
 type Signals struct {
 	db       *sqlx.DB
 	logger   hclog.Logger
-	hub      *hub
+	hub      core.SignalHub
 	listener *pq.Listener
 	channel  string
 	node     string // who we are: our own notifications come back to us
@@ -55,7 +55,7 @@ func (p *Postgres) Signals(ctx context.Context) (*Signals, error) {
 		return nil, fmt.Errorf("open signals: %w", err)
 	}
 	s := &Signals{
-		db: p.reader, logger: p.logger, hub: newHub(), node: core.NewID(),
+		db: p.reader, logger: p.logger, node: core.NewID(),
 		channel: fmt.Sprintf("nexuscore_%08x", hash(schema)), // a channel is of the database, its names of a schema
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 	}
@@ -98,7 +98,7 @@ func (s *Signals) connection(event pq.ListenerEventType, err error) {
 
 // Send offers a signal to every subscriber and does not wait for them.
 func (s *Signals) Send(_ context.Context, signal core.Signal) {
-	s.hub.deliver(signal)
+	s.hub.Deliver(signal)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if signal.ExecutionID == "" && slices.Contains(s.backlog, signal) {
@@ -116,7 +116,7 @@ func (s *Signals) Send(_ context.Context, signal core.Signal) {
 
 // Subscribe returns the signals of all nodes from now on. The function ends the
 // subscription and closes the channel; calling it again does nothing.
-func (s *Signals) Subscribe() (<-chan core.Signal, func()) { return s.hub.subscribe() }
+func (s *Signals) Subscribe() (<-chan core.Signal, func()) { return s.hub.Subscribe() }
 
 // tell hands the backlog to the other nodes, at most once in a gap.
 func (s *Signals) tell() {
@@ -195,7 +195,7 @@ func (s *Signals) listen() {
 			case !ok:
 				return
 			case n == nil: // connected anew: what was said meanwhile is lost
-				s.hub.deliver(core.Signal{Kind: core.SignalPlan}, core.Signal{Kind: core.SignalDispatch})
+				s.hub.Deliver(core.Signal{Kind: core.SignalPlan}, core.Signal{Kind: core.SignalDispatch})
 			default:
 				s.hear(n.Extra)
 			}
@@ -210,7 +210,7 @@ func (s *Signals) hear(payload string) {
 		return
 	}
 	if n.Node != s.node {
-		s.hub.deliver(n.Signals...)
+		s.hub.Deliver(n.Signals...)
 	}
 }
 

@@ -130,10 +130,10 @@ func (w *web) failed(ctx context.Context, o *outgoing, err error) error {
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		text = e.Err.Error()
 	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		text = "its name cannot be looked up: " + e.Err
-	} else if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		text = "no answer in time"
+	} else if e, ok := errors.AsType[*net.DNSError](err); ok {
+		text = "its name cannot be looked up: " + e.Err
 	}
 	return wireError(wire.Retryable, "%s", clip(host+": "+text, maxFailureText))
 }

@@ -3,6 +3,7 @@ package host_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -269,11 +270,13 @@ func TestRequestsTimeOut(t *testing.T) {
 }
 
 func TestARequestEndsWithItsRun(t *testing.T) {
-	arrived := make(chan struct{}, 1)
-	s := newSite(t, func(_ http.ResponseWriter, r *http.Request) { arrived <- struct{}{}; <-r.Context().Done() })
-	v := newVisitor(t, host.EgressConfig{}, "limits: {timeout: 100ms}", s.grant("a.test"))
-	require.Equal(t, core.ClassTimeout, v.refused(t, core.CodeTimeout, get(s.at("a.test", "/"))).Class)
-	<-arrived
+	ctx, cancel := context.WithCancel(t.Context())
+	s := newSite(t, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
+	v := newVisitor(t, host.EgressConfig{}, "", s.grant("a.test"))
+	v.asks = []ask{get(s.at("a.test", "/"))}
+	_, err := v.Invoke(ctx, core.Invocation{ExecutionID: "e", Type: "x"})
+	require.Equal(t, core.CodeCancelled, failureCode(err))
+	require.Empty(t, v.seen, "the program is ended, it gets no answer")
 }
 
 func TestTLS(t *testing.T) {

@@ -27,6 +27,13 @@ test: build ## run every test beside Postgres, Redis and RabbitMQ, with the race
 test-short: build ## the tests that need no service, without -race
 	go test -short -timeout 10m ./...
 
+test-integration: build ## the tests that need Postgres, Redis or RabbitMQ, and no others
+	go run ./internal/withservices -- go test -timeout 14m ./internal/sqlstore ./internal/redis ./internal/rabbitmq ./internal/app ./e2e
+
+cover: build ## coverage of all tests but the whole-service ones, with a summary
+	go run ./internal/withservices -- go test -timeout 14m -coverpkg=./... -coverprofile=bin/cover.out $$(go list ./... | grep -v /e2e)
+	go tool cover -func=bin/cover.out | tail -1
+
 bench: build ## measure start, lateness, throughput and memory
 	go test -run "^$$$$" -bench . -benchtime 1x -timeout 20m ./e2e
 	go test -run '^$$' -bench . ./core/... ./host/... ./internal/...
@@ -54,4 +61,4 @@ simulate: ## random tasks, plugins and faults in simulated time: SIMULATE_SEEDS=
 soak: ## three nodes under load and random faults for SOAK (10m); SOAK_SEED repeats a run
 	SOAK=$${SOAK:-10m} go run ./internal/withservices -- go test -run '^TestSoak$$' -count=1 -v -timeout 120m ./e2e
 
-.PHONY: help build run test test-short bench fuzz lint tidy clean simulate soak
+.PHONY: help build run test test-short test-integration cover bench fuzz lint tidy clean simulate soak

@@ -35,6 +35,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Dependencies", s.dependencies)
 	t.Run("Outbox", s.outbox)
 	t.Run("Late", s.late)
+	t.Run("Linearizable", func(t *testing.T) { t.Parallel(); TestLinearizable(t, open) })
 	t.Run("Leases", s.leases)
 	t.Run("Nodes", s.nodes)
 	t.Run("Effects", s.effects)

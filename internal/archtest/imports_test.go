@@ -32,7 +32,7 @@ var rules = map[string]rule{
 	"core":            {[]string{"core/schedule"}, []string{"github.com/google/uuid"}},
 	"core/schedule":   {nothing, []string{"github.com/robfig/cron/v3"}},
 	"core/engine":     {[]string{"core", "core/schedule"}, []string{"github.com/hashicorp/go-hclog", "github.com/robfig/cron/v3"}},
-	"core/coretest":   {[]string{"core", "core/schedule"}, []string{"github.com/stretchr/testify", "golang.org/x/sync"}},
+	"core/coretest":   {[]string{"core", "core/schedule"}, []string{"github.com/anishathalye/porcupine", "github.com/stretchr/testify", "golang.org/x/sync"}},
 	"sdk":             {[]string{"sdk"}, []string{"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc", "google.golang.org/protobuf"}}, // in process.go
 	"sdk/wire":        {nothing, nothing},
 	"sdk/sdktest":     {[]string{"sdk"}, nothing},

@@ -21,10 +21,13 @@ func TestLinearizable(t *testing.T, open func(t testing.TB, clock core.Clock) co
 	store := open(t, NewClock(t))
 	task, err := store.CreateTask(t.Context(), Task(Overlap(core.OverlapAllow)), nil)
 	require.NoError(t, err)
-	for range executions {
+	for i := range executions {
 		e, _, err := store.CreateExecution(t.Context(), Execution(task), nil)
 		require.NoError(t, err)
-		h := &history{store: store, id: e.ID, begin: time.Now()} //nolint:forbidigo // the order of real calls
+		h := &history{store: store, id: e.ID, begin: time.Now(), admitted: make(chan struct{})}
+		if i%2 == 0 {
+			h.admit() // people do not wait: they often come before the workers
+		}
 		h.race(t)
 		result, _ := porcupine.CheckOperationsVerbose(lifeOfAnExecution, h.operations, 10*time.Second)
 		require.Equal(t, porcupine.Ok, result, "no order explains %s", h)
@@ -80,6 +83,9 @@ type history struct {
 	id    string
 	begin time.Time
 
+	admitted chan struct{} // closed when people may come
+	once     sync.Once
+
 	mu         sync.Mutex
 	operations []porcupine.Operation
 }
@@ -100,12 +106,16 @@ func (h *history) race(t *testing.T) {
 			if client%2 == 0 {
 				h.work(t, client)
 			} else {
+				<-h.admitted
 				h.do(t, client, cancel, h.cancel)
 			}
 		})
 	}
 	all.Wait()
 }
+
+// admit lets people come: while it runs, if a worker was first.
+func (h *history) admit() { h.once.Do(func() { close(h.admitted) }) }
 
 // work claims, and finishes what it got.
 func (h *history) work(t *testing.T, client int) {
@@ -118,6 +128,7 @@ func (h *history) work(t *testing.T, client int) {
 		}
 		return done, err
 	})
+	h.admit()
 	if len(got) == 0 {
 		return
 	}

@@ -200,11 +200,18 @@ const limiterPause = time.Second
 // putOff gives a claim back before the attempt has begun, until due.
 func (w *worker) putOff(a attempt, due time.Time) {
 	a.cancel(nil)
-	<-w.slots
-	w.done <- core.Completion{
+	w.end(core.Completion{
 		Lease:  core.Lease{ExecutionID: a.ID, Token: a.Token},
 		Settle: func(_ time.Time, e *core.Execution) { e.PutOff(due) },
-	}
+	})
+}
+
+// end hands a completion over and gives up the slot, in this order: a store that
+// is slower than the work then slows the work, instead of letting ends that
+// nobody has written, and leases to be kept for them, pile up.
+func (w *worker) end(done core.Completion) {
+	w.done <- done
+	<-w.slots
 }
 
 // run starts an attempt.
@@ -219,8 +226,7 @@ func (w *worker) run(a attempt) {
 		ctx, stop := context.WithTimeoutCause(a.ctx, deadline, errTimeout)
 		defer stop()
 		out, err := w.invoke(ctx, e, deadline)
-		<-w.slots
-		w.done <- completion(e, out, err, context.Cause(ctx))
+		w.end(completion(e, out, err, context.Cause(ctx)))
 	})
 }
 

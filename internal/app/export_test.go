@@ -7,7 +7,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/engine"
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/internal/config"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
 )
 
@@ -58,3 +60,19 @@ func NewClusterTypes(r Roster) core.TypeCatalogue {
 
 // Leaves reports whether the node leaves a type to others.
 func (r Roster) Leaves(taskType string) bool { return r.leaves(taskType) }
+
+// EngineConfig opens what the configuration asks for, and gives what an engine
+// needs of it. The node takes these types.
+func EngineConfig(ctx context.Context, cfg config.Config, types []string, onStop func(stop func())) (engine.Config, error) {
+	o := opening{cfg: cfg, log: hclog.NewNullLogger(), clock: core.SystemClock{}, onStop: func(_ string, run func(context.Context) error) {
+		onStop(func() { _ = run(context.Background()) })
+	}}
+	b, err := o.backends(ctx)
+	if err != nil {
+		return engine.Config{}, err
+	}
+	b.take(types)
+	return engine.Config{
+		Store: b.store, Queue: b.queue, Locker: b.locker, Limiter: b.limiter, Signals: b.signals, Publisher: b.publisher, Redeliver: b.redeliver,
+	}, nil
+}

@@ -39,40 +39,11 @@ func (c conn) newGates() gates {
 	return gates{tasks: map[string]bool{}, keys: map[string]int{}, types: map[string]int{}, limit: c.limit}
 }
 
-// gates reads who holds a slot: the executions that are queued or running.
-// There are as many as can run, not as wait.
-func (c conn) gates(ctx context.Context) (gates, error) {
-	g := c.newGates()
-	var held []struct {
-		TaskID string `db:"task_id"`
-		Type   string `db:"type"`
-	}
-	if err := c.list(ctx, &held, `SELECT task_id, type FROM executions WHERE `+holdsSlot); err != nil {
-		return g, err
-	}
-	for _, h := range held {
-		g.tasks[h.TaskID] = true
-		g.types[h.Type]++
-	}
-	var keys []slotCount
-	err := c.list(ctx, &keys, `
-		SELECT concurrency_key AS name, COUNT(*) AS held FROM executions
-		WHERE concurrency_key IS NOT NULL AND `+holdsSlot+`
-		GROUP BY concurrency_key`)
-	for _, k := range keys {
-		g.keys[k.Name] = k.Held
-	}
-	return g, err
-}
-
 // slotCount is how many executions hold a slot of a key or a type.
 type slotCount struct {
 	Name string `db:"name"`
 	Held int    `db:"held"`
 }
-
-// isHolding is isRunning in the form that the index on the slots serves.
-const isHolding = holdsSlot + ` AND ` + isRunning
 
 // gatesOf reads what decides whether these executions may start: which of their
 // exclusive tasks run, and how many slots of their keys and limited types are
@@ -81,11 +52,34 @@ const isHolding = holdsSlot + ` AND ` + isRunning
 // to.
 func (c conn) gatesOf(ctx context.Context, candidates []candidateRow) (gates, error) {
 	g := c.newGates()
-	tasks, keys, types := g.needed(candidates)
-	if err := c.holdSlots(ctx, keys, types); err != nil {
+	needed := g.needed(candidates)
+	if err := c.holdSlots(ctx, needed.keys, needed.types); err != nil {
 		return g, err
 	}
-	held, err := c.held(ctx, tasks, keys, types)
+	return g, c.count(ctx, g, needed, isRunning)
+}
+
+// know reads what g does not know yet of what decides whether these executions
+// may be queued: who is queued holds a slot as who runs.
+func (c conn) know(ctx context.Context, g gates, candidates []candidateRow) error {
+	return c.count(ctx, g, g.needed(candidates), holdsSlot)
+}
+
+// count notes in g who holds the slots of what is needed.
+func (c conn) count(ctx context.Context, g gates, needed slots, condition string) error {
+	held, err := c.held(ctx, needed, condition)
+	if err != nil {
+		return err
+	}
+	for _, name := range needed.tasks {
+		g.tasks[name] = false
+	}
+	for _, name := range needed.keys {
+		g.keys[name] = 0
+	}
+	for _, name := range needed.types {
+		g.types[name] = 0
+	}
 	for _, h := range held {
 		switch h.Kind {
 		case "task":
@@ -96,7 +90,7 @@ func (c conn) gatesOf(ctx context.Context, candidates []candidateRow) (gates, er
 			g.types[h.Name] = h.Held
 		}
 	}
-	return g, err
+	return nil
 }
 
 // slotRow is how many executions of a task, a key or a type run.
@@ -106,14 +100,19 @@ type slotRow struct {
 }
 
 // held counts what runs of exclusive tasks, keys and types, in one statement:
-// it is on the way of every start. There are no more names than a claim has ids.
-func (c conn) held(ctx context.Context, tasks, keys, types []string) (rows []slotRow, err error) {
+// it is on the way of every start. There are no more names than candidates. For
+// keys and types the condition is said in the form that their indexes serve.
+func (c conn) held(ctx context.Context, needed slots, condition string) (rows []slotRow, err error) {
 	var parts []string
 	var args []any
 	for _, p := range []struct {
 		kind, column, condition string
 		names                   []string
-	}{{"task", `task_id`, isRunning, tasks}, {"key", `concurrency_key`, isHolding, keys}, {"type", `type`, isHolding, types}} {
+	}{
+		{"task", `task_id`, condition, needed.tasks},
+		{"key", `concurrency_key`, holdsSlot + ` AND ` + condition, needed.keys},
+		{"type", `type`, holdsSlot + ` AND ` + condition, needed.types},
+	} {
 		if len(p.names) == 0 {
 			continue
 		}
@@ -135,25 +134,34 @@ type candidateRow struct {
 	Rank timestamp `db:"rank"`
 }
 
-// needed lists what stands between the executions and their start, each once
-// and in order.
-func (g gates) needed(candidates []candidateRow) (tasks, keys, types []string) {
+// slots are the tasks, keys and types whose slots stand before a start, each
+// once and in order.
+type slots struct{ tasks, keys, types []string }
+
+// needed lists what stands between the executions and their start and is not
+// known yet.
+func (g gates) needed(candidates []candidateRow) slots {
+	var s slots
 	for _, e := range candidates {
 		if e.ExclusiveTask != nil {
-			tasks = append(tasks, *e.ExclusiveTask)
+			s.tasks = append(s.tasks, *e.ExclusiveTask)
 		}
 		if e.ConcurrencyKey != nil {
-			keys = append(keys, *e.ConcurrencyKey)
+			s.keys = append(s.keys, *e.ConcurrencyKey)
 		}
 		if g.limit(e.Type) > 0 {
-			types = append(types, e.Type)
+			s.types = append(s.types, e.Type)
 		}
 	}
-	once := func(names []string) []string {
-		slices.Sort(names)
-		return slices.Compact(names)
-	}
-	return once(tasks), once(keys), once(types)
+	return slots{unknown(s.tasks, g.tasks), unknown(s.keys, g.keys), unknown(s.types, g.types)}
+}
+
+func unknown[V any](names []string, known map[string]V) []string {
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		_, ok := known[name]
+		return ok
+	})
 }
 
 // open reports whether the execution may start beside those counted.
@@ -190,11 +198,12 @@ func (c conn) holders(ctx context.Context, condition string, arg any) (ids []str
 func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occupancy, error) {
 	o := core.Occupancy{TypeLimit: s.typeLimit()(taskType)}
 	err := s.snapshot(ctx, "count slots", func(ctx context.Context, c conn) error {
-		g, err := c.gates(ctx)
-		if err != nil {
+		g := c.newGates()
+		if err := c.count(ctx, g, slots{keys: []string{key}, types: []string{taskType}}, holdsSlot); err != nil {
 			return err
 		}
 		o.Key, o.Type = g.keys[key], g.types[taskType]
+		var err error
 		if o.KeyHolders, err = c.holders(ctx, `concurrency_key = ?`, key); err != nil {
 			return err
 		}

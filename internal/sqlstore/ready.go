@@ -37,13 +37,13 @@ const readyPage = 1000
 // readyIDs walks the waiting executions in order and stops when it has enough,
 // so that a long queue costs no more than a short one.
 func (c conn) readyIDs(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ids []string, more bool, err error) {
-	gates, err := c.gates(ctx)
-	if err != nil {
-		return nil, false, err
-	}
+	gates := c.newGates()
 	for after := (candidateRow{}); ; {
 		page, err := c.waiting(ctx, after)
 		if err != nil {
+			return nil, false, err
+		}
+		if err := c.know(ctx, gates, page); err != nil {
 			return nil, false, err
 		}
 		for _, candidate := range page {

@@ -9,27 +9,30 @@ import (
 )
 
 // Heartbeat implements core.WorkStore. A lease that has expired and was not
-// reaped yet is extended: nobody else has the work, so going on is best.
+// reaped yet is extended: nobody else has the work, so going on is best. Each
+// batch is a transaction of its own, so that the ends of a busy node wait for no
+// more than one.
 func (s *Store) Heartbeat(ctx context.Context, leases []core.Lease, ttl time.Duration) (core.HeartbeatReport, error) {
 	var report core.HeartbeatReport
-	err := s.write(ctx, "heartbeat", func(ctx context.Context, c conn) error {
-		report = core.HeartbeatReport{}
-		return inBatches(leases, func(batch []core.Lease) error {
-			held, err := c.extend(ctx, batch, c.now.Add(ttl))
-			if err != nil {
-				return err
-			}
-			for _, l := range batch {
-				cancel, ok := held[l.ExecutionID]
-				switch {
-				case !ok:
-					report.Lost = append(report.Lost, l.ExecutionID)
-				case cancel:
-					report.Cancel = append(report.Cancel, l.ExecutionID)
-				}
-			}
-			return nil
+	err := inBatches(leases, func(batch []core.Lease) error {
+		var held map[string]bool
+		err := s.write(ctx, "heartbeat", func(ctx context.Context, c conn) (err error) {
+			held, err = c.extend(ctx, batch, c.now.Add(ttl))
+			return err
 		})
+		if err != nil {
+			return err
+		}
+		for _, l := range batch {
+			cancel, ok := held[l.ExecutionID]
+			switch {
+			case !ok:
+				report.Lost = append(report.Lost, l.ExecutionID)
+			case cancel:
+				report.Cancel = append(report.Cancel, l.ExecutionID)
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return core.HeartbeatReport{}, err

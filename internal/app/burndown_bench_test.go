@@ -1,0 +1,136 @@
+package app_test
+
+import (
+	"cmp"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/coretest"
+	"github.com/nexuscore/scheduler/core/engine"
+	"github.com/nexuscore/scheduler/internal/app"
+	"github.com/nexuscore/scheduler/internal/config"
+)
+
+// BenchmarkBurnDown measures a node that finds 100,000 executions due (BURN_DOWN
+// changes that) on Postgres, Redis and RabbitMQ, from pending to history, with
+// every event published: executions a second, and processor time of each part
+// for one execution.
+func BenchmarkBurnDown(b *testing.B) {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("BURN_DOWN"), "100000"))
+	require.NoError(b, err)
+	env := clusterEnv(b)
+	for b.Loop() {
+		var stops []func()
+		cfg, err := config.Load(func(name string) string { return env[name] })
+		require.NoError(b, err)
+		parts, err := app.EngineConfig(b.Context(), cfg, []string{"reminder"}, func(stop func()) { stops = append(stops, stop) })
+		require.NoError(b, err)
+		makeDue(b, parts.Store, n)
+		observer := counting{ended: make(chan struct{}, n)}
+		parts.Invoker, parts.Observer, parts.Owner = noop{}, observer, cfg.NodeID
+		parts.Concurrency, parts.Receivers = cfg.MaxConcurrentTasks, cfg.QueueConcurrency
+		e, err := engine.New(parts)
+		require.NoError(b, err)
+
+		before, begin := processorTimes(b), time.Now()
+		require.NoError(b, e.Start())
+		for range n {
+			<-observer.ended
+		}
+		took, after := time.Since(begin), processorTimes(b)
+		b.ReportMetric(float64(n)/took.Seconds(), "executions/s")
+		for part := range after {
+			b.ReportMetric(float64((after[part]-before[part]).Microseconds())/float64(n), part+"-µs")
+		}
+		e.Stop(b.Context())
+		for _, stop := range stops {
+			defer stop()
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// clusterEnv is the environment of a node with a database of its own.
+func clusterEnv(b *testing.B) map[string]string {
+	server := os.Getenv("TEST_DATABASE_URL")
+	if server == "" {
+		b.Skip("TEST_DATABASE_URL is not set; make bench starts the services")
+	}
+	name := "scheduler_bench_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	db, err := sql.Open("postgres", server)
+	require.NoError(b, err)
+	b.Cleanup(func() {
+		_, err := db.Exec(`DROP DATABASE ` + name + ` WITH (FORCE)`)
+		require.NoError(b, err)
+		require.NoError(b, db.Close())
+	})
+	_, err = db.Exec(`CREATE DATABASE ` + name)
+	require.NoError(b, err)
+	own, err := url.Parse(server)
+	require.NoError(b, err)
+	own.Path = "/" + name
+	return map[string]string{
+		"DATABASE_URL": own.String(), "REDIS_URL": os.Getenv("TEST_REDIS_URL"), "RABBITMQ_URL": os.Getenv("TEST_RABBITMQ_URL"),
+		"QUEUE_PREFIX": name, "DATA_DIR": b.TempDir(), "MAX_CONCURRENT_TASKS": "500", "MAX_QUEUE_SIZE": "10000", "QUEUE_CONCURRENCY": "20",
+	}
+}
+
+// makeDue makes n executions that wait, of a hundred tasks.
+func makeDue(b *testing.B, store core.Store, n int) {
+	const tasks = 100
+	for range tasks {
+		task := coretest.Task(coretest.Overlap(core.OverlapAllow))
+		_, err := store.CreateTask(b.Context(), coretest.DueAt(task, coretest.Epoch()), nil)
+		require.NoError(b, err)
+	}
+	_, err := store.PlanDue(b.Context(), tasks, func(now time.Time, d core.DueTask) core.Plan {
+		plan := core.Plan{State: d.Task.Plan}
+		for range n / tasks {
+			plan.Executions = append(plan.Executions, core.NewExecution(d.Task, core.TriggerManual, now, now, now))
+		}
+		return plan
+	})
+	require.NoError(b, err)
+}
+
+// processorTimes tells how much processor time each part has used: this process
+// and, on this machine, the services by their programs' names. It reads what
+// proc(5) says of stat.
+func processorTimes(b *testing.B) map[string]time.Duration {
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
+	programs := map[string]string{"postgres": "postgres", "redis-server": "redis", "beam.smp": "rabbitmq"}
+	var own syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &own))
+	times := map[string]time.Duration{"own": time.Duration(own.Utime.Nano() + own.Stime.Nano())}
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(b, err)
+	for _, file := range files {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		name, rest, _ := strings.Cut(string(stat), ") ")
+		part, ok := programs[name[strings.IndexByte(name, '(')+1:]]
+		if !ok {
+			continue
+		}
+		var user, system int64
+		fields := strings.Fields(rest)
+		_, err = fmt.Sscan(fields[11]+" "+fields[12], &user, &system)
+		require.NoError(b, err)
+		times[part] += time.Duration(user+system) * tick
+	}
+	return times
+}

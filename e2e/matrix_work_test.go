@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,10 +140,10 @@ func toldTwice(c *cluster) {
 func publishedTwice(c *cluster) {
 	a, b, other := c.node("SCHED_FAILPOINTS=publish.after=error"), c.node(), c.node()
 	c.start(a)
-	task := c.create(a, once(time.Second, object{"afterMs": 1000}, nil))
+	task := c.create(a, once(time.Second, object{"afterMs": 2000}, nil))
+	a.eventually("the confirm is lost", patience, func() bool { return strings.Contains(a.log.String(), "failpoint publish.after: error") })
 	c.start(b, other)
 	c.settle(patience)
-	require.Contains(c.t, a.log.String(), "failpoint publish.after: error")
 	require.Equal(c.t, first, c.only(task).ends())
 	require.Len(c.t, c.outside.marks("effect", ""), 1)
 }

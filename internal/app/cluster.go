@@ -73,13 +73,17 @@ func (o opening) redis(ctx context.Context, b *backends, store *sqlstore.Postgre
 	o.closes("signals", signals)
 	b.locker, b.limiter, b.signals, b.locksName = both, both, signals, "redis"
 	b.checkLocks = func(ctx context.Context) api.HealthCheck {
-		return timed(ctx, "redis", func(ctx context.Context) (map[string]any, error) {
+		c := timed(ctx, "redis", func(ctx context.Context) (map[string]any, error) {
 			h, err := client.Check(ctx)
 			if err != nil {
-				return map[string]any{"inUse": "postgres"}, errAway
+				return nil, errAway
 			}
 			return map[string]any{"version": h.Version, "degraded": both.State().Degraded}, nil
 		})
+		if c.Status == api.HealthDown {
+			c.Details = map[string]any{"inUse": "postgres"}
+		}
+		return c
 	}
 	return nil
 }
@@ -107,13 +111,9 @@ func (o opening) rabbitmq(b *backends, local core.Queue) error {
 	b.publisher, b.redeliver = cloudEvents{events}, 0 // its queue outlives the nodes
 	b.broker = &broker{client: client, log: log}
 	b.checkQueue = func(ctx context.Context) api.HealthCheck {
-		return timed(ctx, "rabbitmq", func(ctx context.Context) (map[string]any, error) {
-			details := map[string]any{"inUse": "rabbitmq"}
-			if both.State().Degraded {
-				details["inUse"] = "memory"
-			}
+		c := timed(ctx, "rabbitmq", func(ctx context.Context) (map[string]any, error) {
 			h, err := work.Check(ctx)
-			details["state"] = h.State
+			details := map[string]any{"state": h.State}
 			if err != nil {
 				return details, errAway
 			}
@@ -122,6 +122,14 @@ func (o opening) rabbitmq(b *backends, local core.Queue) error {
 			details["waiting"], details["free"] = waiting, free
 			return details, err
 		})
+		if c.Details == nil { // a look that did not end in time
+			c.Details = map[string]any{}
+		}
+		c.Details["inUse"] = "rabbitmq"
+		if both.State().Degraded {
+			c.Details["inUse"] = "memory"
+		}
+		return c
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ cover: build ## coverage of all tests but the whole-service ones, with a summary
 
 bench: build ## measure start, lateness, throughput and memory
 	go test -run "^$$$$" -bench . -benchtime 1x -timeout 20m ./e2e
-XX
+	go run ./internal/withservices -- go test -run '^$$' -bench . -timeout 30m ./core/... ./host/... ./internal/...
 
 fuzz: ## fuzz each target for 30 s
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

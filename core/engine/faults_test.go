@@ -215,3 +215,39 @@ func TestStopWaitsForAClaimThatIsOnItsWay(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// sluggish is a store that takes a second to write ends. It counts what is
+// claimed and not written.
+type sluggish struct {
+	core.Store
+	open, most *atomic.Int64
+}
+
+func (s sluggish) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {
+	claimed, err := s.Store.Claim(ctx, ids, owner, ttl)
+	s.most.Store(max(s.most.Load(), s.open.Add(int64(len(claimed)))))
+	return claimed, err
+}
+
+func (s sluggish) Finish(ctx context.Context, done []core.Completion) ([]core.Finished, error) {
+	time.Sleep(time.Second)
+	defer s.open.Add(-int64(len(done)))
+	return s.Store.Finish(ctx, done)
+}
+
+// TestASlowStoreSlowsTheWork: leases of ends that nobody has written do not pile
+// up, however fast the work is.
+func TestASlowStoreSlowsTheWork(t *testing.T) {
+	const slots, tasks = 3, 100
+	bubble(t, func(t *testing.T, w *world) {
+		s := sluggish{w.store, new(atomic.Int64), new(atomic.Int64)}
+		for range tasks {
+			w.execute(w.task())
+		}
+		e := w.node(instantly, func(c *engine.Config) { c.Store, c.Concurrency = s, slots })
+		time.Sleep(5 * time.Minute)
+		require.Zero(t, s.open.Load(), "all have ended")
+		require.LessOrEqual(t, s.most.Load(), int64(5*slots), "one group is written, one waits to be, one runs")
+		stop(e, time.Second)
+	})
+}

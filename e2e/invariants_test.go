@@ -98,13 +98,15 @@ func (c *cluster) verify() {
 	all := c.records()
 	byTask, byID := map[string][]record{}, map[string]record{}
 	for _, r := range all {
-		require.NotContains(c.t, byID, r.id, "in two states: %v and %v", r, byID[r.id])
+		before, twice := byID[r.id] // the lists are long: require.Contains would walk them each time
+		require.False(c.t, twice, "in two states: %v and %v", r, before)
 		require.False(c.t, r.live, "stuck: %v", r)
 		byID[r.id] = r
 		byTask[r.task] = append(byTask[r.task], r)
 	}
 	for _, id := range c.acked.executions {
-		require.Contains(c.t, byID, id, "an acknowledged execution is lost")
+		_, there := byID[id]
+		require.True(c.t, there, "acknowledged execution %s is lost", id)
 	}
 	for _, id := range c.acked.tasks {
 		require.Equal(c.t, 1, c.count(`SELECT count(*) FROM tasks WHERE id = $1`, id), "acknowledged task %s is lost", id)
@@ -141,7 +143,8 @@ func (c *cluster) verifyEffects(byID map[string]record) {
 	effects := map[string][]effect{}
 	for _, e := range c.outside.marks("effect", "") {
 		effects[e.execution] = append(effects[e.execution], e)
-		require.Contains(c.t, byID, e.execution, "an effect of an execution that does not exist")
+		_, there := byID[e.execution]
+		require.True(c.t, there, "an effect of execution %s, which does not exist", e.execution)
 	}
 	spare := c.acked.handedBack
 	for id, r := range byID {

@@ -163,8 +163,8 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.host.Load(ctx); err != nil {
 		a.log.Error("plugins", "error", err)
 	}
-	a.watch()
-	a.watchPlugins()
+	a.background("roster", a.roster.run)
+	a.background("plugins.yaml", func(ctx context.Context) { a.host.Watch(ctx, watchPeriod) })
 	if err := a.engine.Start(); err != nil {
 		return err
 	}
@@ -176,30 +176,15 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// watch keeps the roster until the service stops.
-func (a *App) watch() {
+// background runs something until the service stops, and waits for its end.
+func (a *App) background(name string, run func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		a.roster.run(ctx)
+		run(ctx)
 	}()
-	a.onStop("roster", func(context.Context) error {
-		cancel()
-		<-done
-		return nil
-	})
-}
-
-// watchPlugins reloads plugins.yaml when it changes, until the service stops.
-func (a *App) watchPlugins() {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.host.Watch(ctx, watchPeriod)
-	}()
-	a.onStop("plugins.yaml", func(context.Context) error {
+	a.onStop(name, func(context.Context) error {
 		cancel()
 		<-done
 		return nil

@@ -49,19 +49,13 @@ const storePause = time.Second
 
 // awaitStore returns when the store answers, or fails when ctx ends.
 func (c commands) awaitStore(ctx context.Context) error {
-	for {
-		bounded, cancel := context.WithTimeout(ctx, checkTime)
-		err := c.store.Ping(bounded)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return ctx.Err()
-		}
+	for c.silent(ctx) && ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-time.After(storePause):
 		}
 	}
+	return ctx.Err()
 }
 
 // answer is the body of a reply: what the REST API would have answered.

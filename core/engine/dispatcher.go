@@ -87,7 +87,11 @@ func sooner(a, b time.Duration) time.Duration {
 
 // publish offers those items to the queue that were marked.
 func (d *dispatcher) publish(ctx context.Context, marked []string, items []core.QueueItem, wait time.Duration) (time.Duration, error) {
-	items = slices.DeleteFunc(items, func(i core.QueueItem) bool { return !slices.Contains(marked, i.ExecutionID) })
+	ours := make(map[string]bool, len(marked))
+	for _, id := range marked {
+		ours[id] = true
+	}
+	items = slices.DeleteFunc(items, func(i core.QueueItem) bool { return !ours[i.ExecutionID] })
 	if len(items) == 0 {
 		return wait, nil
 	}

@@ -114,25 +114,11 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 	if err != nil {
 		return nil, err
 	}
-	return c.noteStart(ctx, ids, started)
-}
-
-// noteStart sets last_run of the tasks and returns the executions in order.
-func (c conn) noteStart(ctx context.Context, ids []string, started map[string]core.Execution) ([]core.Execution, error) {
 	claimed := make([]core.Execution, 0, len(ids))
-	tasks := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if e, ok := started[id]; ok {
-			claimed, tasks = append(claimed, e), append(tasks, e.TaskID)
+			claimed = append(claimed, e)
 		}
 	}
-	slices.Sort(tasks)
-	err := inBatches(slices.Compact(tasks), func(batch []string) error {
-		if err := c.lockTasks(ctx, batch, c.dialect.lockAll); err != nil {
-			return err
-		}
-		_, err := c.exec(ctx, `UPDATE tasks SET last_run = ? WHERE id IN (?)`, stamp(c.now), batch)
-		return err
-	})
-	return claimed, err
+	return claimed, nil
 }

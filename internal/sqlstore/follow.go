@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -10,16 +12,21 @@ import (
 // follow applies what the ends of executions do to their tasks, to those that
 // depend on them and to the outbox.
 func (c conn) follow(ctx context.Context, settled []core.Execution) error {
-	return c.followLocking(ctx, settled, c.dialect.lockAll)
+	return c.followLocking(ctx, settled, nil, c.dialect.lockAll)
+}
+
+// followRuns is follow for executions that have run.
+func (c conn) followRuns(ctx context.Context, settled []core.Execution, began runs) error {
+	return c.followLocking(ctx, settled, began, c.dialect.lockAll)
 }
 
 // followNow is follow for a transaction that holds tasks already: it must wait
 // for nobody.
 func (c conn) followNow(ctx context.Context, settled []core.Execution) error {
-	return c.followLocking(ctx, settled, c.dialect.lockNow)
+	return c.followLocking(ctx, settled, nil, c.dialect.lockNow)
 }
 
-func (c conn) followLocking(ctx context.Context, settled []core.Execution, lock string) error {
+func (c conn) followLocking(ctx context.Context, settled []core.Execution, began runs, lock string) error {
 	if err := c.post(ctx, core.MessagesOf(settled, c.now)); err != nil {
 		return err
 	}
@@ -31,15 +38,45 @@ func (c conn) followLocking(ctx context.Context, settled []core.Execution, lock 
 		return err
 	}
 	failing, ids := counted(settled)
-	if len(ids) > 0 && len(dependents) > 0 { // both lock tasks: in one order
-		if err := c.lockTasks(ctx, append(slices.Clone(ids), dependents...), lock); err != nil {
-			return err
-		}
+	all := slices.Concat(ids, dependents, slices.Collect(maps.Keys(began)))
+	if err := c.lockTasks(ctx, all, lock); err != nil { // what follows locks tasks in orders of its own
+		return err
+	}
+	if err := c.noteRuns(ctx, began); err != nil {
+		return err
 	}
 	if err := c.pauseFailing(ctx, failing, ids, lock); err != nil {
 		return err
 	}
 	return c.pokeTasks(ctx, dependents, lock)
+}
+
+// runs are the tasks of attempts, and when the last attempt of each began.
+type runs map[string]time.Time
+
+func (r runs) add(e core.Execution) {
+	if e.AttemptStart.After(r[e.TaskID]) {
+		r[e.TaskID] = e.AttemptStart
+	}
+}
+
+// noteRuns sets last_run of tasks when attempts end, and not when they begin: a
+// claim that touched its tasks would wait for every other claim of them. Until
+// then taskSelect finds the attempts in executions.
+func (c conn) noteRuns(ctx context.Context, began runs) error {
+	return inBatches(slices.Sorted(maps.Keys(began)), func(batch []string) error {
+		const columns = `id, last_run`
+		args := make([]any, 0, 2*len(batch))
+		for _, id := range batch {
+			args = append(args, id, stamp(began[id]))
+		}
+		v, args := c.table(columns, args)
+		_, err := c.exec(ctx, `
+			WITH v (`+columns+`) AS (`+v+`)
+			UPDATE tasks SET last_run = v.last_run
+			FROM v WHERE tasks.id = v.id AND (tasks.last_run IS NULL OR tasks.last_run < v.last_run)`, args...)
+		return err
+	})
 }
 
 // counted are the ends that count for a pause, and their tasks.
@@ -56,7 +93,7 @@ func counted(settled []core.Execution) (ended []core.Execution, tasks []string) 
 // lockTasks locks tasks in order, for several statements that have orders of
 // their own.
 func (c conn) lockTasks(ctx context.Context, ids []string, lock string) error {
-	if lock == "" {
+	if lock == "" || len(ids) == 0 {
 		return nil
 	}
 	ids = slices.Sorted(slices.Values(ids))
@@ -67,7 +104,7 @@ func (c conn) lockTasks(ctx context.Context, ids []string, lock string) error {
 // pauseFailing counts failures in a row. Only tasks that ask for it are read, so
 // it costs the others nothing.
 func (c conn) pauseFailing(ctx context.Context, ended []core.Execution, ids []string, lock string) error {
-	rows, err := listIn[taskRow](ctx, c, `SELECT `+taskColumns+` FROM tasks WHERE id IN (?)`+lock, ids)
+	rows, err := listIn[taskRow](ctx, c, `SELECT `+taskSelect+` FROM tasks WHERE id IN (?)`+lock, ids)
 	if err != nil {
 		return err
 	}

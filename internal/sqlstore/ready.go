@@ -30,16 +30,17 @@ func (s *Store) Ready(ctx context.Context, limit int, closed func(taskType, rate
 	return report, nil
 }
 
-// readyPage is how many waiting executions are looked at at a time: more than a
-// dispatcher takes, so that a second page is only needed behind closed gates.
+// readyPage is how many waiting executions are looked at at a time behind closed
+// gates.
 const readyPage = 1000
 
 // readyIDs walks the waiting executions in order and stops when it has enough,
 // so that a long queue costs no more than a short one.
 func (c conn) readyIDs(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ids []string, more bool, err error) {
 	gates := c.newGates()
-	for after := (candidateRow{}); ; {
-		page, err := c.waiting(ctx, after)
+	size := min(limit+1, readyPage) // all it takes when all gates are open
+	for after := (candidateRow{}); ; size = readyPage {
+		page, err := c.waiting(ctx, after, size)
 		if err != nil {
 			return nil, false, err
 		}
@@ -56,7 +57,7 @@ func (c conn) readyIDs(ctx context.Context, limit int, closed func(taskType, rat
 			gates.take(candidate.gateRow)
 			ids = append(ids, candidate.ID)
 		}
-		if len(page) < readyPage {
+		if len(page) < size {
 			return ids, false, nil
 		}
 		after = page[len(page)-1]
@@ -64,7 +65,7 @@ func (c conn) readyIDs(ctx context.Context, limit int, closed func(taskType, rat
 }
 
 // waiting reads the page of waiting executions that follows one.
-func (c conn) waiting(ctx context.Context, after candidateRow) (page []candidateRow, err error) {
+func (c conn) waiting(ctx context.Context, after candidateRow, size int) (page []candidateRow, err error) {
 	next, args := ``, []any{stamp(c.now)}
 	if after.ID != "" {
 		next, args = ` AND (rank, id) > (?, ?)`, append(args, after.Rank, after.ID)
@@ -74,7 +75,7 @@ func (c conn) waiting(ctx context.Context, after candidateRow) (page []candidate
 	err = c.list(ctx, &page, `
 		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rate_key, rank FROM executions
 		WHERE `+isReady+` AND `+isFree+` AND NOT due_at > ?`+next+`
-		ORDER BY rank, id LIMIT ?`, append(args, readyPage)...)
+		ORDER BY rank, id LIMIT ?`, append(args, size)...)
 	return page, err
 }
 

@@ -108,7 +108,7 @@ func (c conn) rewriteTasks(ctx context.Context, condition, arg string, rewrite f
 	for after := ""; ; {
 		var rows []taskRow
 		err := c.list(ctx, &rows, `
-			SELECT `+taskColumns+` FROM tasks
+			SELECT `+taskSelect+` FROM tasks
 			WHERE `+condition+` AND id > ?
 			ORDER BY id LIMIT ?`+c.dialect.lock, arg, after, maxBatch)
 		if err != nil {

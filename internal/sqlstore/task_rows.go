@@ -13,6 +13,11 @@ const taskColumns = `id, name, type, schedule_type, cron_expression, timezone, d
 
 const taskColumnCount = 25
 
+// taskSelect lists what taskRow reads. The starts of what still runs are not
+// noted on the task yet: see noteRuns.
+const taskSelect = taskColumns + `,
+	(SELECT MAX(attempt_start) FROM executions WHERE task_id = tasks.id AND status = 'running') AS running_since`
+
 // taskRow is a row of tasks. The columns that are copies out of timing
 // (schedule_type, cron_expression, timezone) are written and never read.
 type taskRow struct {
@@ -41,6 +46,14 @@ type taskRow struct {
 	DependsOn      document[[]string]          `db:"depends_on"`
 	PauseReason    *string                     `db:"pause_reason"`
 	Version        int64                       `db:"version"`
+	RunningSince   timestamp                   `db:"running_since"`
+}
+
+func (r taskRow) lastRun() timestamp {
+	if r.RunningSince.After(r.LastRun.Time) {
+		return r.RunningSince
+	}
+	return r.LastRun
 }
 
 func (r taskRow) task() core.Task {
@@ -51,7 +64,7 @@ func (r taskRow) task() core.Task {
 			Timing: r.Timing.value, ScheduleID: r.ScheduleID, Policy: r.Policy.value,
 			DependsOn: r.DependsOn.value, Data: json.RawMessage(r.Data), Labels: r.Labels.value, Enabled: r.Enabled,
 		},
-		NextRun: r.NextRun.pointer(), LastRun: r.LastRun.pointer(), PauseReason: r.PauseReason,
+		NextRun: r.NextRun.pointer(), LastRun: r.lastRun().pointer(), PauseReason: r.PauseReason,
 		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time, Version: r.Version,
 		Plan: core.PlanState{
 			NextNominal: r.NextNominal.pointer(), LastNominal: r.LastNominal.pointer(), Runs: r.Runs, Failures: r.Failures,

@@ -101,7 +101,7 @@ func (s *Store) DeleteTask(ctx context.Context, id string, version int64) ([]str
 		if err := c.lockLiveOf(ctx, id); err != nil {
 			return err
 		}
-		t, err := c.oneTask(ctx, `SELECT `+taskColumns+` FROM tasks WHERE id = ?`+c.dialect.lockToDelete, id)
+		t, err := c.oneTask(ctx, `SELECT `+taskSelect+` FROM tasks WHERE id = ?`+c.dialect.lockToDelete, id)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (s *Store) Tasks(ctx context.Context, f core.TaskFilter, p core.Page) ([]co
 	where, args := s.taskConditions(f, p)
 	var rows []taskRow
 	err := s.read().list(ctx, &rows, `
-		SELECT `+taskColumns+` FROM tasks
+		SELECT `+taskSelect+` FROM tasks
 		WHERE `+strings.Join(where, ` AND `)+`
 		ORDER BY id DESC LIMIT ?`, append(args, p.Limit)...)
 	if err != nil {
@@ -164,12 +164,12 @@ func (s *Store) taskConditions(f core.TaskFilter, p core.Page) (where []string, 
 }
 
 func (c conn) task(ctx context.Context, id string) (core.Task, error) {
-	return c.oneTask(ctx, `SELECT `+taskColumns+` FROM tasks WHERE id = ?`, id)
+	return c.oneTask(ctx, `SELECT `+taskSelect+` FROM tasks WHERE id = ?`, id)
 }
 
 // lockTask reads a task that the transaction is going to change.
 func (c conn) lockTask(ctx context.Context, id string) (core.Task, error) {
-	return c.oneTask(ctx, `SELECT `+taskColumns+` FROM tasks WHERE id = ?`+c.dialect.lock, id)
+	return c.oneTask(ctx, `SELECT `+taskSelect+` FROM tasks WHERE id = ?`+c.dialect.lock, id)
 }
 
 func (c conn) oneTask(ctx context.Context, query, id string) (core.Task, error) {

@@ -83,12 +83,14 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 		var settled []core.Execution
 		var logged []core.Completion
 		var effects []core.Effects
+		began := runs{}
 		for i, d := range done {
 			e, ok := running[d.ExecutionID]
 			if !ok || e.Token != d.Token {
 				continue
 			}
 			delete(running, d.ExecutionID) // a lease ends once
+			began.add(e)
 			d.Settle(c.now, &e)
 			finished[i] = core.Finished{Applied: true, Execution: e}
 			settled, logged = append(settled, e), append(logged, d)
@@ -99,7 +101,7 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 		if err := c.save(ctx, settled); err != nil {
 			return err
 		}
-		if err := c.follow(ctx, settled); err != nil {
+		if err := c.followRuns(ctx, settled, began); err != nil {
 			return err
 		}
 		if err := c.apply(ctx, effects); err != nil {
@@ -159,13 +161,15 @@ func (s *Store) Reap(ctx context.Context, limit int, settle func(now time.Time, 
 		if reaped, err = c.expired(ctx, limit); err != nil {
 			return err
 		}
+		began := runs{}
 		for i := range reaped {
+			began.add(reaped[i])
 			settle(c.now, &reaped[i])
 		}
 		if err := c.save(ctx, reaped); err != nil {
 			return err
 		}
-		return c.follow(ctx, reaped)
+		return c.followRuns(ctx, reaped, began)
 	})
 	if err != nil {
 		return nil, err

@@ -246,11 +246,11 @@ type QueueStore interface {
 	// Unqueue makes those of the executions pending again that are queued: the
 	// queue did not take them.
 	Unqueue(ctx context.Context, ids []string) error
-	// UnqueueStale does the same with up to limit executions that were marked
-	// longer than age ago: the queue has lost them. Of those that were marked
+	// UnqueueStale does the same with up to limit executions of some types, or of
+	// all for none, that were marked longer than age ago: the queue has lost them. Of those that were marked
 	// more than MarkedAhead after now nobody knows how long ago that was, because
 	// the clock was set back; they count too. It returns how many.
-	UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error)
+	UnqueueStale(ctx context.Context, types []string, age time.Duration, limit int) (int, error)
 }
 
 // WorkStore moves executions through their attempts.

@@ -106,7 +106,7 @@ func brokerTrouble(trouble func(n *node)) func(c *cluster) {
 		}
 		c.load(nodes, 15, 0)
 		c.pause(a, second)
-		c.settle(patience + time.Minute) // what was in the lost queue is offered again after a minute
+		c.settle(patience)
 	}
 }
 
@@ -128,7 +128,7 @@ func queueDeleted(c *cluster) {
 		require.NoError(c.t, err)
 	}
 	c.runOn(a)
-	c.settle(patience + time.Minute) // what was in the queue is offered again after a minute
+	c.settle(patience)
 }
 
 func otherArguments(c *cluster) {

@@ -67,7 +67,6 @@ type crash struct {
 	status   string   // of the execution in the end; "" is succeeded
 	attempts []string // how each attempt ended
 	effects  int
-	within   time.Duration // until it runs elsewhere; 0 is takeover
 }
 
 // run plays the row.
@@ -77,7 +76,7 @@ func (r crash) run(c *cluster) {
 	task := c.create(a, once(time.Second, r.data, r.more))
 	died := a.dies()
 	c.start(b, other)
-	c.settle(patience + r.within)
+	c.settle(patience)
 	r.check(c, task, died)
 }
 
@@ -85,18 +84,15 @@ func (r crash) run(c *cluster) {
 func (r crash) check(c *cluster, task string, died time.Time) {
 	c.t.Helper()
 	e := c.only(task)
-	status, within := r.status, r.within
+	status := r.status
 	if status == "" {
 		status = "succeeded"
-	}
-	if within == 0 {
-		within = takeover
 	}
 	require.Equal(c.t, status, e.status, "%v", e)
 	require.Equal(c.t, r.attempts, e.ends(), "%v", e)
 	require.Len(c.t, c.outside.marks("effect", e.id), r.effects, "%v", e)
 	if status == "succeeded" {
-		require.Less(c.t, e.attempts[len(e.attempts)-1].StartTime.Sub(died), within, "until it ran elsewhere")
+		require.Less(c.t, e.attempts[len(e.attempts)-1].StartTime.Sub(died), takeover, "until it ran elsewhere")
 	}
 }
 

@@ -29,8 +29,8 @@ func workRows() []row {
 		{"05-after-commit-before-publish", crash{point: "plan.after=crash", attempts: first, effects: 1}.run, false},
 		{"05-after-commit-before-publish-plain", crash{point: "plan.after=crash", attempts: first, effects: 1}.run, true},
 		// Killed when it is marked as queued and not yet published: it is offered
-		// again a minute after the mark.
-		{"05-after-mark-before-publish", crash{point: "publish.before=crash", attempts: first, effects: 1, within: 80 * time.Second}.run, false},
+		// again half a lease after the mark.
+		{"05-after-mark-before-publish", crash{point: "publish.before=crash", attempts: first, effects: 1}.run, false},
 		// Killed after the broker took the events, before they are marked as sent:
 		// told again with the same ids.
 		{"06-after-confirm-before-mark", toldTwice, false},

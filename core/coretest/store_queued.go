@@ -16,6 +16,7 @@ func (s storeSuite) markQueued(t *testing.T) {
 	s.run(t, "no marks, no work", markNothing)
 	s.run(t, "what the queue did not take is pending again", unqueue)
 	s.run(t, "what the queue has lost is pending again", unqueueStale)
+	s.run(t, "what the queue of a type has lost is pending again", unqueueStaleTypes)
 	s.run(t, "what was marked in the future is pending again", unqueueFuture)
 }
 
@@ -98,7 +99,7 @@ func unqueueStale(f *fixture) {
 	f.mark(young)
 	f.clock.Advance(time.Second)
 	sweep := func(limit int) int {
-		n, err := f.UnqueueStale(f.Context(), time.Minute, limit)
+		n, err := f.UnqueueStale(f.Context(), nil, time.Minute, limit)
 		require.NoError(f, err)
 		return n
 	}
@@ -109,12 +110,26 @@ func unqueueStale(f *fixture) {
 	require.Equal(f, core.StatusQueued, f.get(young.ID).Status)
 }
 
+func unqueueStaleTypes(f *fixture) {
+	ours := f.putFree()
+	f.mark(ours)
+	f.clock.Advance(time.Minute)
+	sweep := func(types ...string) int {
+		n, err := f.UnqueueStale(f.Context(), types, time.Second, 10)
+		require.NoError(f, err)
+		return n
+	}
+	require.Zero(f, sweep("another", "third"))
+	require.Equal(f, 1, sweep("another", ours.Type))
+	require.Equal(f, []string{ours.ID}, f.readyIDs())
+}
+
 func unqueueFuture(f *fixture) {
 	f.clock.Advance(time.Hour)
 	queued := f.put(f.putTask(), from(Epoch()))
 	f.mark(queued)
 	sweep := func() int {
-		n, err := f.UnqueueStale(f.Context(), time.Minute, 10)
+		n, err := f.UnqueueStale(f.Context(), nil, time.Minute, 10)
 		require.NoError(f, err)
 		return n
 	}

@@ -377,18 +377,46 @@ func (l *lossy) Publish(ctx context.Context, items []core.QueueItem) error {
 	return l.Queue.Publish(ctx, items[lost:])
 }
 
+// crowded is a queue in which something of others always waits.
+type crowded struct{ core.Queue }
+
+func (c crowded) Depth(ctx context.Context) (waiting, free int, err error) {
+	waiting, free, err = c.Queue.Depth(ctx)
+	return waiting + 1, free, err
+}
+
+// loaded is a catalogue in which the type of the tests is loaded.
+type loaded struct{ anyType }
+
+func (loaded) Plugins() []core.PluginStatus {
+	return []core.PluginStatus{{Type: "test", LoadedAt: new(time.Now())}}
+}
+
 func TestWhatTheQueueLosesIsOfferedAgain(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		e := w.node(instantly, func(c *engine.Config) { c.Queue = &lossy{Queue: c.Queue, n: 2} })
-		a, b := w.execute(w.task()), w.execute(w.task())
-		time.Sleep(30 * time.Second)
-		require.Equal(t, core.StatusQueued, w.execution(a.ID).Status)
-		time.Sleep(time.Minute)
-		for _, x := range []core.Execution{a, b} {
-			require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status)
-		}
-		stop(e, time.Second)
-	})
+	for name, c := range map[string]struct {
+		option func(*engine.Config)
+		within time.Duration
+	}{
+		"from an empty queue, before a lease would end": {func(c *engine.Config) { c.Types = loaded{} }, 10 * time.Second},
+		"from a queue where others wait": {func(c *engine.Config) {
+			c.Types, c.Queue = loaded{}, crowded{c.Queue}
+		}, 70 * time.Second},
+		"of a type that this node cannot see": {func(*engine.Config) {}, 70 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				e := w.node(instantly, func(cfg *engine.Config) { cfg.Queue = &lossy{Queue: cfg.Queue, n: 2} }, c.option)
+				a, b := w.execute(w.task()), w.execute(w.task())
+				time.Sleep(c.within / 3)
+				require.Equal(t, core.StatusQueued, w.execution(a.ID).Status)
+				time.Sleep(c.within * 2 / 3)
+				for _, x := range []core.Execution{a, b} {
+					require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status)
+				}
+				stop(e, time.Second)
+			})
+		})
+	}
 }
 
 // refusing is a queue that is broken for a while.

@@ -44,7 +44,8 @@ type Config struct {
 	// come three times as often. Defaults to 10 s.
 	LeaseTTL time.Duration
 	// Redeliver is how long an execution may be in the queue before it is offered
-	// again, in case the queue has lost it. Defaults to 1 min.
+	// again, in case the queue has lost it. While nothing waits in the queue it is
+	// half of LeaseTTL. Defaults to 1 min.
 	Redeliver time.Duration
 	// Batch bounds the rows of one step. Defaults to 500.
 	Batch int

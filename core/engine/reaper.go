@@ -31,7 +31,7 @@ func (r *reaper) step(ctx context.Context) (time.Duration, error) {
 	for i := range reaped {
 		r.announce(ctx, &reaped[i])
 	}
-	lost, err := r.cfg.Store.UnqueueStale(ctx, r.cfg.Redeliver, r.cfg.Batch)
+	lost, err := r.offerAgain(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -42,6 +42,37 @@ func (r *reaper) step(ctx context.Context) (time.Duration, error) {
 		return 0, nil
 	}
 	return r.cfg.LeaseTTL / 4, nil
+}
+
+// offerAgain takes back what was marked as queued and not started. How long that
+// may last depends on what waits before it, but while nothing waits in the queue
+// of this node's types it was lost: with the node that marked it, or with a
+// queue that somebody deleted. What a busy node holds in hand is then offered
+// to those that are not.
+func (r *reaper) offerAgain(ctx context.Context) (int, error) {
+	lost, err := r.cfg.Store.UnqueueStale(ctx, nil, r.cfg.Redeliver, r.cfg.Batch)
+	if err != nil || lost == r.cfg.Batch {
+		return lost, err
+	}
+	types := r.types()
+	if waiting, _, err := r.cfg.Queue.Depth(ctx); err != nil || waiting > 0 || len(types) == 0 {
+		return lost, nil //nolint:nilerr // a queue that is away is told of elsewhere
+	}
+	more, err := r.cfg.Store.UnqueueStale(ctx, types, min(r.cfg.LeaseTTL/2, r.cfg.Redeliver), r.cfg.Batch-lost)
+	return lost + more, err
+}
+
+// types are those that this node can run, of which it sees the queue.
+func (r *reaper) types() (types []string) {
+	if r.cfg.Types == nil {
+		return nil
+	}
+	for _, p := range r.cfg.Types.Plugins() {
+		if p.LoadedAt != nil {
+			types = append(types, p.Type)
+		}
+	}
+	return types
 }
 
 func (r *reaper) announce(ctx context.Context, e *core.Execution) {

@@ -135,9 +135,9 @@ func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// UnqueueStale makes executions pending again that were marked longer than age
-// ago, or later than can be.
-func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error) {
+// UnqueueStale makes executions of some types, or of all, pending again that were
+// marked longer than age ago, or later than can be.
+func (s *Store) UnqueueStale(ctx context.Context, types []string, age time.Duration, limit int) (int, error) {
 	now, err := s.begin(ctx, "unqueue stale executions")
 	if err != nil {
 		return 0, err
@@ -150,6 +150,7 @@ func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) 
 		switch {
 		case !live || e.Status != core.StatusQueued:
 			delete(s.queuedAt, id) // a worker took it since
+		case len(types) > 0 && !slices.Contains(types, e.Type):
 		case n < limit && (at.Before(now.Add(-age)) || at.After(now.Add(core.MarkedAhead))):
 			s.unqueue(id)
 			n++

@@ -91,16 +91,20 @@ func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 }
 
 // UnqueueStale implements core.QueueStore.
-func (s *Store) UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error) {
+func (s *Store) UnqueueStale(ctx context.Context, types []string, age time.Duration, limit int) (int, error) {
 	var n int64
 	err := s.write(ctx, "unqueue stale", func(ctx context.Context, c conn) (err error) {
+		filter, args := "", []any{stamp(c.now.Add(-age)), stamp(c.now.Add(core.MarkedAhead))}
+		if len(types) > 0 {
+			filter, args = ` AND type IN (?)`, append(args, types)
+		}
 		n, err = c.exec(ctx, `
 			WITH stale AS (
 				SELECT id FROM executions
-				WHERE `+isQueued+` AND (queued_at < ? OR queued_at > ?)
+				WHERE `+isQueued+` AND (queued_at < ? OR queued_at > ?)`+filter+`
 				ORDER BY queued_at LIMIT ?`+c.dialect.skipLocked+`)
 			UPDATE executions SET status = 'pending', queued_at = NULL
-			WHERE id IN (SELECT id FROM stale)`, stamp(c.now.Add(-age)), stamp(c.now.Add(core.MarkedAhead)), limit)
+			WHERE id IN (SELECT id FROM stale)`, append(args, limit)...)
 		return err
 	})
 	return int(n), err

@@ -158,7 +158,9 @@ type forgetting struct{ core.Store }
 
 func forgetful(_ *world, s core.Store) core.Store { return forgetting{s} }
 
-func (forgetting) UnqueueStale(context.Context, time.Duration, int) (int, error) { return 0, nil }
+func (forgetting) UnqueueStale(context.Context, []string, time.Duration, int) (int, error) {
+	return 0, nil
+}
 
 // insisting tries every execution again whose worker has vanished.
 type insisting struct{ core.Store }

@@ -212,8 +212,8 @@ func (r *recorder) Unqueue(ctx context.Context, ids []string) error {
 	return err
 }
 
-func (r *recorder) UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error) {
-	return observe(r, &step{name: "unqueue"}, func() (int, error) { return r.Store.UnqueueStale(ctx, age, limit) })
+func (r *recorder) UnqueueStale(ctx context.Context, types []string, age time.Duration, limit int) (int, error) {
+	return observe(r, &step{name: "unqueue"}, func() (int, error) { return r.Store.UnqueueStale(ctx, types, age, limit) })
 }
 
 func (r *recorder) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {

@@ -35,8 +35,8 @@ func (r remote) Unqueue(ctx context.Context, ids []string) error {
 	return tell(ctx, r.link, "unqueue", func(ctx context.Context) error { return r.Store.Unqueue(ctx, ids) })
 }
 
-func (r remote) UnqueueStale(ctx context.Context, age time.Duration, limit int) (int, error) {
-	return call(ctx, r.link, "unqueue stale", func(ctx context.Context) (int, error) { return r.Store.UnqueueStale(ctx, age, limit) })
+func (r remote) UnqueueStale(ctx context.Context, types []string, age time.Duration, limit int) (int, error) {
+	return call(ctx, r.link, "unqueue stale", func(ctx context.Context) (int, error) { return r.Store.UnqueueStale(ctx, types, age, limit) })
 }
 
 func (r remote) Claim(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {

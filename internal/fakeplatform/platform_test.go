@@ -187,7 +187,7 @@ func TestDiscordCountsByRouteAndChannel(t *testing.T) {
 	require.Equal(t, 429, refused.status)
 	require.Equal(t, "5", refused.header.Get("Retry-After"))
 	require.Equal(t, "user", refused.header.Get("X-RateLimit-Scope"))
-	require.Contains(t, refused.raw, `"retry_after":5,`)
+	require.Contains(t, refused.raw, `"retry_after":5}`)
 	require.Equal(t, 200, w.call("POST", discord+"channels/8/messages", object{"content": "hi"}).status)
 	w.now = w.now.Add(5 * time.Second)
 	require.Equal(t, 200, w.call("POST", discord+"channels/7/messages", object{"content": "hi"}).status)

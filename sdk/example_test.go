@@ -38,6 +38,24 @@ func Example() {
 	// greeting Ada
 }
 
+// With types of its own a plugin needs no schema by hand.
+func ExampleTyped() {
+	type input struct {
+		Name string `json:"name" doc:"Who is greeted" schema:"minLength=1"`
+	}
+	type output struct {
+		Greeting string `json:"greeting"`
+	}
+	greeter := sdk.Typed(sdk.Plugin{Name: "greeter", Version: "1.0.0"}, func(_ *sdk.Context, in input) (output, error) {
+		return output{Greeting: "hello " + in.Name}, nil
+	})
+	fmt.Println(greeter.DataSchema)
+	fmt.Println(string(sdktest.Run(new(testing.T), greeter, sdktest.Case{Data: input{Name: "Ada"}}).Value))
+	// Output:
+	// {"additionalProperties":false,"properties":{"name":{"description":"Who is greeted","minLength":1,"type":"string"}},"required":["name"],"type":"object"}
+	// {"greeting":"hello Ada"}
+}
+
 // Another attempt would meet the same error again.
 func ExamplePermanent() {
 	err := sdk.Permanent(errors.New("no such channel"))

@@ -18,6 +18,8 @@ type fakeHost struct {
 	via         []string
 	answer      func(sdk.HTTPRequest) (sdk.HTTPResponse, error)
 	secrets     []string
+	clock       clock
+	execution   sdk.Execution
 
 	mu       sync.Mutex
 	logs     []wire.LogLine
@@ -68,6 +70,8 @@ func (h *fakeHost) perform(op string, in []byte) (any, error) {
 		return h.enqueue(in)
 	case wire.OpSecret:
 		return h.secret(in)
+	case wire.OpClock, wire.OpDeadline, wire.OpSleep, wire.OpRandom:
+		return h.clock.answer(op, in, h.execution)
 	}
 	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %q", op)}
 }

@@ -3,6 +3,7 @@ package sdktest
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/wire"
@@ -15,6 +16,8 @@ type Result struct {
 	Logs          []wire.LogLine     // in order
 	Notifications []sdk.Notification // in order, those that failed included
 	Requests      []sdk.HTTPRequest  // in order, those that failed included, secrets not filled in
+
+	Slept time.Duration // how long the handler wanted to sleep
 
 	// What happens with a success, and not at all when the handler failed.
 	State  map[string]json.RawMessage // what is kept afterwards, by key

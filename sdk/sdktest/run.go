@@ -44,6 +44,10 @@ type Case struct {
 	// Secrets are the names of those that are granted and set.
 	Secrets []string
 
+	// Now is the host's time, for Context.Now. It stands still; what the handler
+	// sleeps passes at once, see Result.Slept. Defaults to the machine's.
+	Now time.Time
+
 	// Via is the routes that the receipt of a notification names. Defaults to
 	// those that were asked for.
 	Via []string
@@ -54,20 +58,22 @@ type Case struct {
 // the test's.
 func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	t.Helper()
-	request, err := wire.Encode(wire.Request{
-		ABI: wire.ABI, ContentType: wire.ContentJSON, Execution: complete(c.Execution, p.Name),
-	}, render(t, c.Data))
+	if c.Now.IsZero() {
+		c.Now = time.Now()
+	}
+	execution := complete(c.Execution, p.Name)
+	request, err := wire.Encode(wire.Request{ABI: wire.ABI, ContentType: wire.ContentJSON, Execution: execution}, render(t, c.Data))
 	if err != nil {
 		t.Fatalf("sdktest: %v", err)
 	}
-	host := &fakeHost{plugin: p, config: render(t, c.Config), notifyError: c.NotifyError, via: c.Via, answer: c.HTTP, secrets: c.Secrets}
+	host := &fakeHost{plugin: p, config: render(t, c.Config), notifyError: c.NotifyError, via: c.Via, answer: c.HTTP, secrets: c.Secrets, execution: execution, clock: clock{now: c.Now}}
 	host.state = stateOf(c.State, func(v any) json.RawMessage { return render(t, v) })
 	var response wire.Response
 	value, err := wire.Decode(sdk.Serve(&p, request, host), &response)
 	if err != nil {
 		t.Fatalf("sdktest: read response: %v", err)
 	}
-	result := Result{Value: value, Failure: response.Error, Logs: host.logs, Notifications: host.sent, Requests: host.requests}
+	result := Result{Value: value, Failure: response.Error, Logs: host.logs, Notifications: host.sent, Requests: host.requests, Slept: host.clock.slept}
 	if response.Error == nil {
 		result.State, result.Events, result.Jobs = host.state, host.events, host.jobs
 	}

@@ -83,7 +83,7 @@ func clusterEnv(b *testing.B) map[string]string {
 	own.Path = "/" + name
 	return map[string]string{
 		"DATABASE_URL": own.String(), "REDIS_URL": os.Getenv("TEST_REDIS_URL"), "RABBITMQ_URL": os.Getenv("TEST_RABBITMQ_URL"),
-		"QUEUE_PREFIX": name, "DATA_DIR": b.TempDir(), "MAX_CONCURRENT_TASKS": "500", "MAX_QUEUE_SIZE": "10000", "QUEUE_CONCURRENCY": "20",
+		"QUEUE_PREFIX": name, "DATA_DIR": b.TempDir(), "MAX_CONCURRENT_TASKS": "1000", "MAX_QUEUE_SIZE": "10000",
 	}
 }
 

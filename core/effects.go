@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -10,12 +11,17 @@ import (
 // step that stores its success, or not at all.
 type Effects struct {
 	State    []StateWrite // in order; the last one for a key counts
-	Messages []Message    // events that the plugin publishes
+	Messages []Message    // events that the plugin publishes, and its notifications
 	Tasks    []Task       // tasks that it enqueues, prepared as CreateTask does
 }
 
 // Empty reports whether there are none.
 func (e Effects) Empty() bool { return len(e.State)+len(e.Messages)+len(e.Tasks) == 0 }
+
+// Notify reports whether there are notifications among them.
+func (e Effects) Notify() bool {
+	return slices.ContainsFunc(e.Messages, func(m Message) bool { return m.Kind == MessageNotification })
+}
 
 // StateWrite sets or removes a value of a plugin's state.
 type StateWrite struct {
@@ -47,8 +53,18 @@ type StateStore interface {
 // EventOf makes the message that a plugin publishes: the n-th effect of an
 // execution, so that a repeated attempt publishes the same.
 func EventOf(in Invocation, n string, eventType string, data json.RawMessage, now time.Time) Message {
+	return effectOf(in, n, MessageEvent, eventType, data, now)
+}
+
+// NotificationOf is EventOf for a notification. Who delivers it knows what the
+// data is.
+func NotificationOf(in Invocation, n string, data json.RawMessage, now time.Time) Message {
+	return effectOf(in, n, MessageNotification, TypeNotification, data, now)
+}
+
+func effectOf(in Invocation, n string, kind MessageKind, typ string, data json.RawMessage, now time.Time) Message {
 	return Message{
-		ID: in.ExecutionID + ":" + n, Kind: MessageEvent, Type: eventType,
+		ID: in.ExecutionID + ":" + n, Kind: kind, Type: typ,
 		TaskID: in.TaskID, ExecutionID: in.ExecutionID, Time: Instant(now), Data: data,
 	}
 }

@@ -63,6 +63,7 @@ type Execution struct {
 	Plugin      string          `json:"plugin"` // name@version
 	RetryOf     *string         `json:"retryOf"`
 	CreatedAt   time.Time       `json:"createdAt"`
+	Progress    *Progress       `json:"progress"` // what an attempt has last said; nil when none has, and when it has ended
 
 	Policy          Policy          `json:"-"` // in force when it was planned
 	Awaits          *Awaited        `json:"-"` // the dependencies it waits for; nil is none, or no more
@@ -288,7 +289,7 @@ func (e *Execution) endAttempt(s Status, f *Failure, now time.Time) {
 
 func (e *Execution) finish(s Status, now time.Time) {
 	now = Instant(now)
-	e.Status, e.EndTime = s, &now
+	e.Status, e.EndTime, e.Progress = s, &now, nil
 	if e.StartTime != nil {
 		d := MillisOf(max(0, now.Sub(*e.StartTime)))
 		e.Duration = &d

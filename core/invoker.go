@@ -42,6 +42,11 @@ type Invocation struct {
 	NominalTime time.Time // the instant the schedule asked for
 	Deadline    time.Time // when the attempt is ended
 	Data        json.RawMessage
+
+	// Report keeps how far the attempt is, until it says something else. It
+	// returns at once and may be called as often as one likes, by several
+	// goroutines. nil: nobody wants to know.
+	Report func(Progress)
 }
 
 // Outcome is what an attempt leaves behind.

@@ -19,6 +19,7 @@ const (
 	EventFinished EventKind = "finished" // an execution ended for good
 	EventReaped   EventKind = "reaped"   // a lease expired and its execution was taken back
 	EventLate     EventKind = "late"     // an execution has not started in time
+	EventGivenUp  EventKind = "given_up" // a message was not delivered and will not be
 	EventFault    EventKind = "fault"    // a step of the engine failed and will be repeated
 )
 
@@ -26,9 +27,10 @@ const (
 type Event struct {
 	Kind      EventKind
 	At        time.Time
-	Execution *Execution    // nil for faults
+	Execution *Execution    // nil for faults and messages
 	Lateness  time.Duration // started: from due to start
-	Part      string        // fault: planner, judge, dispatcher, worker, completer, keeper, reaper, lookout, relay, herald, registrar or janitor
+	Part      string        // fault: planner, judge, dispatcher, worker, completer, keeper, reporter, reaper, lookout, relay, herald, courier, registrar or janitor
+	Message   MessageKind   // given up: what it was
 	Err       error         // fault
 }
 

@@ -14,6 +14,8 @@ type MessageKind string
 const (
 	MessageEvent MessageKind = "event" // to whoever listens: one for every end of an execution
 	MessageAlert MessageKind = "alert" // to people: something went wrong
+
+	MessageNotification MessageKind = "notification" // to people: a plugin has something to say
 )
 
 // The types of messages: what happened. An event of a final state is named
@@ -23,6 +25,8 @@ const (
 	TypeExecutionMissed = "execution.missed" // it came due too long ago and does not run
 	TypeExecutionFailed = "execution.failed" // it failed for good
 	TypeExecutionLost   = "execution.lost"   // its worker vanished and it may not run twice
+
+	TypeNotification = "notification" // a plugin has something to say to people
 )
 
 // Message is one thing that the outside is to be told. It is written in the
@@ -37,7 +41,7 @@ type Message struct {
 	TaskID      string
 	ExecutionID string
 	Time        time.Time       // when it happened
-	Data        json.RawMessage // a MessageData
+	Data        json.RawMessage // a MessageData, or what the plugin said
 	Tries       int             // deliveries that failed
 }
 
@@ -227,11 +231,12 @@ type Publisher interface {
 	Publish(ctx context.Context, messages []Message) error
 }
 
-// Alerter takes alerts to people.
-type Alerter interface {
-	// Alert delivers one message. An error that is a *Failure says whether, and
-	// after how long, to try again; any other is tried again.
-	Alert(ctx context.Context, m Message) error
+// Messenger takes alerts and notifications to people.
+type Messenger interface {
+	// Deliver delivers one message, or learns from its ID that it was delivered
+	// before. An error that is a *Failure says whether, and after how long, to try
+	// again; any other is tried again.
+	Deliver(ctx context.Context, m Message) error
 }
 
 // OutboxStore keeps messages until they are delivered. The other methods of the

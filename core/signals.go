@@ -22,6 +22,7 @@ const (
 	SignalDispatch SignalKind = "dispatch" // an execution became ready
 	SignalCancel   SignalKind = "cancel"   // a running execution was asked to end
 	SignalFinished SignalKind = "finished" // an execution has ended for good
+	SignalNotify   SignalKind = "notify"   // a notification waits in the outbox
 )
 
 // Signal is one hint.

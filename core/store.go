@@ -27,6 +27,7 @@ type Store interface {
 	OutboxStore
 	NodeStore
 	StateStore
+	CheckpointStore
 	MaintenanceStore
 }
 
@@ -264,6 +265,10 @@ type WorkStore interface {
 	// Heartbeat extends the leases that are still held. It reports those that
 	// are lost and those that were asked to end.
 	Heartbeat(ctx context.Context, leases []Lease, ttl time.Duration) (HeartbeatReport, error)
+	// SaveProgress keeps how far attempts say they are, until their executions
+	// end. Those whose executions were claimed again since, or have ended, are
+	// left out.
+	SaveProgress(ctx context.Context, reports []ProgressReport) error
 	// Finish applies the end of attempts, each guarded by its token: settle
 	// makes the new state out of the stored one. It reports per completion
 	// whether it was applied; false means that the lease was lost.

@@ -23,17 +23,17 @@ var errRunOver = errors.New("the run is over")
 // call is the host's side of one run: every operation the plugin calls passes
 // here, so grants, budgets, logs and idempotency have one place.
 type call struct {
-	in       core.Invocation
-	grants   Grants
-	config   json.RawMessage
-	notifier Notifier
-	state    core.StateStore
-	drafter  Drafter
-	limits   Limits
-	now      func() time.Time
-	logger   hclog.Logger
-	logs     *logbook
-	web      *web
+	in          core.Invocation
+	grants      Grants
+	config      json.RawMessage
+	state       core.StateStore
+	checkpoints core.CheckpointStore
+	drafter     Drafter
+	limits      Limits
+	now         func() time.Time
+	logger      hclog.Logger
+	logs        *logbook
+	web         *web
 
 	budget atomic.Int64 // operations left
 	limit  int
@@ -72,7 +72,7 @@ func (c *call) perform(ctx context.Context, op string, in []byte) (json.RawMessa
 	if capability, ok := capabilityOf(op); ok && !c.grants.allows(capability) {
 		return nil, c.deny(op, capability)
 	}
-	if c.state == nil && strings.HasPrefix(op, capabilityKV+".") || c.drafter == nil && op == wire.OpEnqueue {
+	if !c.offers(op) {
 		return nil, refusal("this host does not offer the operation %q", op)
 	}
 	switch op {
@@ -81,7 +81,7 @@ func (c *call) perform(ctx context.Context, op string, in []byte) (json.RawMessa
 	case wire.OpConfig:
 		return c.config, nil
 	case wire.OpNotify:
-		return c.notify(ctx, in)
+		return c.notify(in)
 	case wire.OpStateGet:
 		return c.kvGet(ctx, in)
 	case wire.OpStateSet, wire.OpStateDelete:
@@ -102,8 +102,27 @@ func (c *call) perform(ctx context.Context, op string, in []byte) (json.RawMessa
 		return nil, sleep(ctx, in)
 	case wire.OpSecret:
 		return c.secret(in)
+	case wire.OpProgress:
+		return nil, c.progress(in)
+	case wire.OpCheckpoint:
+		return nil, c.saveCheckpoint(ctx, in)
+	case wire.OpCheckpointGet:
+		return c.checkpoint(ctx)
 	}
 	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %.64q", op)}
+}
+
+// offers tells whether the host has what an operation needs.
+func (c *call) offers(op string) bool {
+	switch {
+	case strings.HasPrefix(op, capabilityKV+"."):
+		return c.state != nil
+	case op == wire.OpEnqueue:
+		return c.drafter != nil
+	case op == wire.OpCheckpoint, op == wire.OpCheckpointGet:
+		return c.checkpoints != nil
+	}
+	return true
 }
 
 func (c *call) log(in []byte) error {
@@ -113,22 +132,6 @@ func (c *call) log(in []byte) error {
 	}
 	c.logs.line(line, sizeOf(line.Fields))
 	return nil
-}
-
-func (c *call) notify(ctx context.Context, in []byte) (json.RawMessage, error) {
-	var n wire.Notification
-	if _, err := wire.Decode(in, &n); err != nil {
-		return nil, malformed(err)
-	}
-	receipt, err := c.notifier.Notify(ctx, Notification{
-		IdempotencyKey: c.nextKey(),
-		ExecutionID:    c.in.ExecutionID, TaskID: c.in.TaskID, TaskName: c.in.TaskName, TaskType: c.in.Type,
-		NominalTime: c.in.NominalTime, ChannelID: n.ChannelID, Message: n.Message, Via: n.Via,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(wire.Receipt{ID: receipt.ID, Via: receipt.Via})
 }
 
 // nextKey counts effects, not operations: a log line or a read more in a later

@@ -17,11 +17,11 @@ import (
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
-// broken is a Notifier whose error tells about the inside of the host.
-type brokenNotifier struct{}
+// brokenStore is a store whose errors tell about the inside of the host.
+type brokenStore struct{ core.StateStore }
 
-func (brokenNotifier) Notify(context.Context, host.Notification) (host.Receipt, error) {
-	return host.Receipt{}, errors.New("dial canary-9")
+func (brokenStore) PluginState(context.Context, string, string, string, int) ([]core.StateEntry, error) {
+	return nil, errors.New("dial canary-9")
 }
 
 // logged is a house that writes its log to a buffer.
@@ -34,7 +34,7 @@ func logged(t *testing.T, handle handler, lines ...string) (*house, *bytes.Buffe
 	h.Host = host.New(host.Config{
 		Path:     filepath.Join(h.dir, "plugins.yaml"),
 		Runtimes: map[string]host.Runtime{"fake": h.runtime},
-		Notifier: brokenNotifier{},
+		State:    brokenStore{},
 		Logger:   hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Debug, JSONFormat: true}),
 	})
 	h.load(t)
@@ -42,7 +42,7 @@ func logged(t *testing.T, handle handler, lines ...string) (*house, *bytes.Buffe
 }
 
 func TestInnerErrorsAreLoggedAndNotShown(t *testing.T) {
-	h, log := logged(t, callOnce(wire.OpNotify, wire.Notification{}), "grants: {notify: true}")
+	h, log := logged(t, callOnce(wire.OpStateGet, wire.StateKey{Key: "k"}), "grants: {kv: true}")
 	_, err := h.invoke(t, "x")
 	f := core.FailureOf(err)
 	require.Equal(t, core.ClassRetryable, f.Class)
@@ -99,7 +99,7 @@ func TestEmptyLogLinesAreNotFree(t *testing.T) {
 }
 
 func TestMalformedArgumentsArePermanent(t *testing.T) {
-	for _, op := range []string{wire.OpLog, wire.OpNotify} {
+	for _, op := range []string{wire.OpLog, wire.OpNotify, wire.OpProgress} {
 		h := loaded(t, callOnce(op, []int{1}), "grants: {notify: true}")
 		_, err := h.invoke(t, "x")
 		require.Equal(t, core.ClassPermanent, core.FailureOf(err).Class)

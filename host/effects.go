@@ -9,13 +9,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
-// The bounds of what a run may keep, publish and enqueue.
+// The bounds of what a run may keep, publish, notify and enqueue.
 const (
 	maxStateKey    = 256      // bytes
 	maxStateValue  = 64 << 10 // bytes
@@ -23,6 +24,11 @@ const (
 	maxStateList   = 100      // entries of one answer
 	maxPublished   = 100      // in a run
 	maxEventData   = 64 << 10 // bytes
+	maxNotified    = 100      // in a run
+	maxNotice      = 8 << 10  // bytes of a notification's text
+	maxChannelID   = 256      // bytes
+	maxRoutes      = 16       // of a notification
+	maxRoute       = 64       // bytes of a route's name
 	maxEnqueued    = 32       // in a run
 	maxStateTTL    = 366 * 24 * time.Hour
 )
@@ -181,15 +187,90 @@ func (c *call) publish(in []byte) (json.RawMessage, error) {
 	if len(a.Data) == 0 {
 		a.Data = json.RawMessage("null")
 	}
+	m, err := c.tell(core.MessageEvent, maxPublished, func(n string) core.Message {
+		return core.EventOf(c.in, n, a.Type, withoutNUL(a.Data), c.now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(wire.EventReceipt{ID: m.ID})
+}
+
+// notify keeps a notification for the time of the success.
+func (c *call) notify(in []byte) (json.RawMessage, error) {
+	var n wire.Notification
+	if err := decodeText(in, &n); err != nil {
+		return nil, err
+	}
+	if err := checkNotification(n); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(notificationData{
+		TaskName: c.in.TaskName, TaskType: c.in.Type, NominalTime: c.in.NominalTime.UTC(),
+		ChannelID: n.ChannelID, Message: textWithoutNUL(n.Message), Via: n.Via,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.tell(core.MessageNotification, maxNotified, func(n string) core.Message {
+		return core.NotificationOf(c.in, n, data, c.now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(wire.NotificationReceipt{ID: m.ID})
+}
+
+// tell keeps a message, the next effect of the run, unless there are as many of
+// its kind as a run may have.
+func (c *call) tell(kind core.MessageKind, most int, message func(n string) core.Message) (core.Message, error) {
 	_, n, _ := strings.Cut(c.nextKey(), ":")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.effects.Messages) >= maxPublished {
-		return nil, refusal("more than %d events in a run", maxPublished)
+	of := 0
+	for _, m := range c.effects.Messages {
+		if m.Kind == kind {
+			of++
+		}
 	}
-	m := core.EventOf(c.in, n, a.Type, withoutNUL(a.Data), c.now())
+	if of >= most {
+		return core.Message{}, refusal("more than %d %ss in a run", most, kind)
+	}
+	m := message(n)
 	c.effects.Messages = append(c.effects.Messages, m)
-	return json.Marshal(wire.EventReceipt{ID: m.ID})
+	return m, nil
+}
+
+// notificationData is a notification as it waits in the outbox.
+type notificationData struct {
+	TaskName    string    `json:"taskName"`
+	TaskType    string    `json:"taskType"`
+	NominalTime time.Time `json:"nominalTime"`
+	ChannelID   string    `json:"channelId"`
+	Message     string    `json:"message"`
+	Via         []string  `json:"via,omitempty"`
+}
+
+func checkNotification(n wire.Notification) error {
+	switch {
+	case !plainWord(n.ChannelID, maxChannelID):
+		return refusal("channelId is not 1 to %d bytes without control characters", maxChannelID)
+	case n.Message == "" || len(n.Message) > maxNotice:
+		return refusal("a message of %d bytes, 1 to %d are allowed", len(n.Message), maxNotice)
+	case len(n.Via) > maxRoutes:
+		return refusal("%d routes, at most %d are allowed", len(n.Via), maxRoutes)
+	}
+	for _, route := range n.Via {
+		if !plainWord(route, maxRoute) {
+			return refusal("%.80q is no route: 1 to %d bytes without control characters", route, maxRoute)
+		}
+	}
+	return nil
+}
+
+// plainWord tells whether s has 1 to most bytes and no control characters.
+func plainWord(s string, most int) bool {
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // enqueue keeps a task for the time of the success.

@@ -2,8 +2,10 @@ package host_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -215,4 +217,147 @@ func TestTheClockTheDeadlineAndSleep(t *testing.T) {
 	}, "limits: {timeout: 500ms}")
 	_, err := h.invoke(t, "x")
 	require.Error(t, err)
+}
+
+func TestWhatNotificationsProgressAndCheckpointsMayBe(t *testing.T) {
+	long := strings.Repeat("x", 9<<10)
+	note := func(change func(n *wire.Notification)) wire.Notification {
+		n := wire.Notification{ChannelID: "c", Message: "m", Via: []string{"email"}}
+		change(&n)
+		return n
+	}
+	tests := map[string]struct {
+		op   string
+		args any
+		want string
+	}{
+		"no channel":       {wire.OpNotify, note(func(n *wire.Notification) { n.ChannelID = "" }), "channelId"},
+		"long channel":     {wire.OpNotify, note(func(n *wire.Notification) { n.ChannelID = long }), "channelId"},
+		"odd channel":      {wire.OpNotify, note(func(n *wire.Notification) { n.ChannelID = "a\nb" }), "channelId"},
+		"no message":       {wire.OpNotify, note(func(n *wire.Notification) { n.Message = "" }), "message of 0 bytes"},
+		"long message":     {wire.OpNotify, note(func(n *wire.Notification) { n.Message = long }), "1 to 8192"},
+		"many routes":      {wire.OpNotify, note(func(n *wire.Notification) { n.Via = make([]string, 17) }), "at most 16"},
+		"empty route":      {wire.OpNotify, note(func(n *wire.Notification) { n.Via = []string{""} }), "no route"},
+		"long route":       {wire.OpNotify, note(func(n *wire.Notification) { n.Via = []string{long} }), "no route"},
+		"no UTF-8":         {wire.OpNotify, json.RawMessage("{\"channelId\":\"c\",\"message\":\"\xff\"}"), "UTF-8"},
+		"negative percent": {wire.OpProgress, wire.Progress{Percent: -0.5}, "not between 0 and 100"},
+		"large percent":    {wire.OpProgress, wire.Progress{Percent: 100.1}, "not between 0 and 100"},
+		"long progress":    {wire.OpProgress, wire.Progress{Message: strings.Repeat("ü", 101)}, "at most 200"},
+		"odd progress":     {wire.OpProgress, json.RawMessage("{\"message\":\"\xff\"}"), "UTF-8"},
+		"no arguments":     {wire.OpCheckpoint, json.RawMessage(`[1]`), "arguments"},
+		"no value":         {wire.OpCheckpoint, struct{}{}, "no value"},
+		"large value":      {wire.OpCheckpoint, wire.Checkpoint{Value: json.RawMessage(`"` + strings.Repeat("x", 64<<10) + `"`)}, "at most 65536"},
+		"double member":    {wire.OpCheckpoint, json.RawMessage(`{"value":{"a":1,"a":2}}`), "not JSON"},
+		"too deep":         {wire.OpCheckpoint, wire.Checkpoint{Value: json.RawMessage(strings.Repeat("[", 100) + strings.Repeat("]", 100))}, "nested"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := &checkpoints{}
+			h := checkpointing(t, c, func(d desk) error { return d.raw(test.op, test.args) })
+			out, err := h.invoke(t, "x")
+			require.ErrorContains(t, err, test.want)
+			require.Equal(t, core.ClassPermanent, core.FailureOf(err).Class)
+			require.True(t, out.Effects.Empty())
+			require.Nil(t, c.value)
+		})
+	}
+}
+
+// raw makes an operation with arguments that may be no valid JSON.
+func (d desk) raw(op string, args any) error {
+	in, ok := args.(json.RawMessage)
+	if !ok {
+		return d.ask(op, args, nil)
+	}
+	frame := append(binary.LittleEndian.AppendUint32(nil, uint32(len(in))), in...)
+	out, err := d.caller.Call(d.ctx, op, frame)
+	if err != nil {
+		return err
+	}
+	var reply wire.Reply
+	if _, err := wire.Decode(out, &reply); err != nil || reply.Error == nil {
+		return err
+	}
+	return reply.Error
+}
+
+// checkpoints keeps one checkpoint, and fails as told.
+type checkpoints struct {
+	value json.RawMessage
+	lease core.Lease
+	err   error
+}
+
+func (c *checkpoints) SaveCheckpoint(_ context.Context, l core.Lease, value json.RawMessage) error {
+	if c.err != nil {
+		return c.err
+	}
+	c.lease, c.value = l, value
+	return nil
+}
+
+func (c *checkpoints) Checkpoint(context.Context, core.Lease) (json.RawMessage, error) {
+	return c.value, c.err
+}
+
+// checkpointing is a house with checkpoints that may notify.
+func checkpointing(t *testing.T, c core.CheckpointStore, do func(d desk) error) *house {
+	t.Helper()
+	h := newHouse(t)
+	h.runtime.program("good").handle = work(do)
+	h.list(t, "grants: {notify: true, publish: [x]}")
+	h.Host = host.New(host.Config{Path: filepath.Join(h.dir, "plugins.yaml"), Runtimes: map[string]host.Runtime{"fake": h.runtime}, Checkpoints: c})
+	h.load(t)
+	return h
+}
+
+func TestACheckpointIsSavedBeforeTheAnswerAlsoWhenTheRunFails(t *testing.T) {
+	c := &checkpoints{}
+	h := checkpointing(t, c, func(d desk) error {
+		require.NoError(t, d.ask(wire.OpCheckpoint, wire.Checkpoint{Value: json.RawMessage(`{"a":"\u0000"}`)}, nil))
+		require.JSONEq(t, `{"a":"\ufffd"}`, string(c.value))
+		var got wire.StateValue
+		require.NoError(t, d.ask(wire.OpCheckpointGet, struct{}{}, &got))
+		require.True(t, got.Found)
+		return &wire.Error{Kind: wire.Permanent, Message: "no"}
+	})
+	_, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: "x", Attempt: 1, Token: 7})
+	require.Error(t, err)
+	require.Equal(t, core.Lease{ExecutionID: "e", Token: 7}, c.lease)
+}
+
+func TestOnlyALostLeaseEndsTheRunAtACheckpoint(t *testing.T) {
+	for _, op := range []string{wire.OpCheckpoint, wire.OpCheckpointGet} {
+		c := &checkpoints{}
+		h := checkpointing(t, c, func(d desk) error {
+			args := wire.Checkpoint{Value: json.RawMessage(`1`)}
+			c.err = errors.New("the disk is full")
+			err := d.ask(op, args, nil)
+			require.NotContains(t, err.Error(), "disk")
+			c.err = fmt.Errorf("save: %w", core.ErrLeaseLost)
+			return d.ask(op, args, nil)
+		})
+		_, err := h.invoke(t, "x")
+		require.Equal(t, core.CodeLeaseLost, failureCode(err))
+	}
+}
+
+func TestAHostWithoutCheckpointsSaysSo(t *testing.T) {
+	for _, op := range []string{wire.OpCheckpoint, wire.OpCheckpointGet} {
+		_, err := loaded(t, callOnce(op, wire.Checkpoint{Value: json.RawMessage(`1`)})).invoke(t, "x")
+		require.ErrorContains(t, err, "does not offer")
+	}
+}
+
+func TestEventsAndNotificationsAreCountedApart(t *testing.T) {
+	h := checkpointing(t, nil, func(d desk) error {
+		for range 100 {
+			require.NoError(t, d.ask(wire.OpPublish, wire.Event{Type: "x"}, nil))
+			require.NoError(t, d.ask(wire.OpNotify, wire.Notification{ChannelID: "c", Message: "m"}, nil))
+		}
+		require.ErrorContains(t, d.ask(wire.OpPublish, wire.Event{Type: "x"}, nil), "more than 100 events")
+		return d.ask(wire.OpNotify, wire.Notification{ChannelID: "c", Message: "m"}, nil)
+	})
+	_, err := h.invoke(t, "x")
+	require.ErrorContains(t, err, "more than 100 notifications")
 }

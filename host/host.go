@@ -23,12 +23,13 @@ type Config struct {
 	// Runtimes are the runtimes that entries can name, by name: wasm, process.
 	Runtimes map[string]Runtime
 
-	// Notifier delivers what plugins notify. Defaults to a LogNotifier.
-	Notifier Notifier
-
 	// State keeps what plugins remember (the operations kv). Without one the
 	// grant kv cannot be given.
 	State core.StateStore
+
+	// Checkpoints keeps where an attempt may go on. Without one there is no
+	// operation checkpoint.
+	Checkpoints core.CheckpointStore
 
 	// Drafter makes the tasks that plugins enqueue. Without one the grant enqueue
 	// cannot be given.
@@ -63,9 +64,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
-	}
-	if c.Notifier == nil {
-		c.Notifier = NewLogNotifier(c.Logger)
 	}
 	if c.Environ == nil {
 		c.Environ = os.LookupEnv

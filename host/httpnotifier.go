@@ -17,7 +17,7 @@ import (
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
-const maxNotifierAnswer = 64 << 10 // bytes read of the service's answer
+const maxNotifierAnswer = 64 << 10 // bytes read of the service's answer, which says nothing but its status
 
 // HTTPNotifierConfig is what an HTTPNotifier is made of.
 type HTTPNotifierConfig struct {
@@ -65,31 +65,25 @@ func NewHTTPNotifier(cfg HTTPNotifierConfig) (*HTTPNotifier, error) {
 }
 
 // Notify implements Notifier. Its errors are *wire.Error, fit to be shown.
-func (h *HTTPNotifier) Notify(ctx context.Context, n Notification) (Receipt, error) {
+func (h *HTTPNotifier) Notify(ctx context.Context, n Notification) error {
 	body, err := json.Marshal(newNotificationBody(n))
 	if err != nil {
-		return Receipt{}, fmt.Errorf("render notification: %w", err)
+		return fmt.Errorf("render notification: %w", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.endpoint, bytes.NewReader(body))
 	if err != nil {
-		return Receipt{}, fmt.Errorf("make request: %w", err)
+		return fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Idempotency-Key", n.IdempotencyKey)
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return Receipt{}, unreachable(err)
+		return unreachable(err)
 	}
-	defer func() { _ = resp.Body.Close() }() // it was only read
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxNotifierAnswer))
-	if err := h.refusal(resp); err != nil {
-		return Receipt{}, err
-	}
-	if err != nil {
-		return Receipt{}, unreachable(err)
-	}
-	return receipt(answer, n.Via), nil
+	defer func() { _ = resp.Body.Close() }()                                 // it was only read
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxNotifierAnswer)) // so that the connection can be used again
+	return h.refusal(resp)
 }
 
 // Close ends the connections that are kept open.
@@ -122,19 +116,6 @@ func newNotificationBody(n Notification) notificationBody {
 		b.NominalTime = &at
 	}
 	return b
-}
-
-// receipt reads the answer of a delivery. An answer in another shape is no
-// reason to fail what was delivered.
-func receipt(answer []byte, asked []string) Receipt {
-	var got struct {
-		ID  string   `json:"id"`
-		Via []string `json:"via"`
-	}
-	if json.Unmarshal(answer, &got) != nil || got.Via == nil {
-		got.Via = asked
-	}
-	return Receipt{ID: clip(got.ID, 256), Via: got.Via}
 }
 
 // refusal says what an answer that is no success means.

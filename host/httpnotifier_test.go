@@ -3,7 +3,6 @@ package host_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -45,9 +44,7 @@ func TestHTTPNotifierPosts(t *testing.T) {
 	}))
 	defer server.Close()
 
-	receipt, err := notifier(t, server.URL+"/base/").Notify(t.Context(), notification())
-	require.NoError(t, err)
-	require.Equal(t, host.Receipt{ID: "n-7", Via: []string{"discord"}}, receipt)
+	require.NoError(t, notifier(t, server.URL+"/base/").Notify(t.Context(), notification()))
 	require.Equal(t, "POST /base/notifications", got.Method+" "+got.URL.Path)
 	require.Equal(t, "e:1", got.Header.Get("Idempotency-Key"))
 	require.Equal(t, "application/json", got.Header.Get("Content-Type"))
@@ -55,16 +52,15 @@ func TestHTTPNotifierPosts(t *testing.T) {
 		"channelId": "c", "message": "m", "via": ["discord", "email"]}`, string(body))
 }
 
-func TestHTTPNotifierReadsOtherAnswers(t *testing.T) {
+// What the service says beside its status is of no use, and can do no harm.
+func TestHTTPNotifierTakesAnyAnswer(t *testing.T) {
 	for name, answer := range map[string]string{
-		"empty": "", "no JSON": "ok", "other JSON": `[1]`, "endless": `{"id":"` + strings.Repeat("x", 1<<20),
+		"empty": "", "no JSON": "ok", "other JSON": `[1]`, "endless": strings.Repeat("x", 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
 			defer server.Close()
-			receipt, err := notifier(t, server.URL).Notify(t.Context(), notification())
-			require.NoError(t, err)
-			require.Equal(t, []string{"discord", "email"}, receipt.Via)
+			require.NoError(t, notifier(t, server.URL).Notify(t.Context(), notification()))
 		})
 	}
 }
@@ -101,7 +97,7 @@ func TestHTTPNotifierSaysWhatAFailureMeans(t *testing.T) {
 				w.WriteHeader(test.status)
 			}))
 			defer server.Close()
-			_, err := notifier(t, server.URL).Notify(t.Context(), notification())
+			err := notifier(t, server.URL).Notify(t.Context(), notification())
 			var e *wire.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, test.kind, e.Kind)
@@ -117,7 +113,7 @@ func TestHTTPNotifierHidesCredentials(t *testing.T) {
 	address := strings.Replace(server.URL, "http://", "http://user:canary@", 1)
 	server.Close()
 	n := notifier(t, address)
-	_, err := n.Notify(t.Context(), notification())
+	err := n.Notify(t.Context(), notification())
 	var e *wire.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, wire.Retryable, e.Kind)
@@ -136,12 +132,12 @@ func TestHTTPNotifierGivesUp(t *testing.T) {
 	n, err := host.NewHTTPNotifier(host.HTTPNotifierConfig{URL: server.URL, Timeout: 20 * time.Millisecond})
 	require.NoError(t, err)
 	defer n.Close()
-	_, err = n.Notify(t.Context(), notification())
+	err = n.Notify(t.Context(), notification())
 	require.ErrorContains(t, err, "did not answer in time")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = notifier(t, server.URL).Notify(ctx, notification())
+	err = notifier(t, server.URL).Notify(ctx, notification())
 	require.Error(t, err)
 }
 
@@ -159,21 +155,9 @@ func TestMain(m *testing.M) {
 // A proxy would be asked for any host but a local one, so the host is one that
 // does not exist.
 func TestHTTPNotifierUsesNoProxy(t *testing.T) {
-	_, err := notifier(t, "http://notification.invalid").Notify(t.Context(), notification())
+	err := notifier(t, "http://notification.invalid").Notify(t.Context(), notification())
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), unusedProxy)
-}
-
-func TestLogNotifierSaysSo(t *testing.T) {
-	h := newHouse(t)
-	h.runtime.program("good").handle = callOnce(wire.OpNotify, wire.Notification{ChannelID: "c", Message: "m", Via: []string{"email"}})
-	h.list(t, "grants: {notify: true}")
-	h.load(t)
-	out, err := h.invoke(t, "x")
-	require.NoError(t, err)
-	var receipt wire.Receipt
-	require.NoError(t, json.Unmarshal(out.Result, &receipt))
-	require.Equal(t, []string{"log"}, receipt.Via)
 }
 
 // TestANotificationIsWrittenAtEveryLevel: it counts as delivered, so it must be
@@ -183,8 +167,7 @@ func TestANotificationIsWrittenAtEveryLevel(t *testing.T) {
 		t.Run(level, func(t *testing.T) {
 			var log bytes.Buffer
 			logger := hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.LevelFromString(level)})
-			_, err := host.NewLogNotifier(logger).Notify(t.Context(), notification())
-			require.NoError(t, err)
+			require.NoError(t, host.NewLogNotifier(logger).Notify(t.Context(), notification()))
 			require.Contains(t, log.String(), "channel_id=c")
 		})
 	}

@@ -102,9 +102,9 @@ func (h *Host) newCall(s *slot, in core.Invocation) *call {
 	logger := h.cfg.Logger.With("type", in.Type, "plugin", s.manifest.id(),
 		"execution_id", in.ExecutionID, "task_id", in.TaskID, "attempt", in.Attempt)
 	c := &call{
-		in: in, grants: s.entry.grants, config: s.entry.config, notifier: h.cfg.Notifier, logger: logger,
+		in: in, grants: s.entry.grants, config: s.entry.config, logger: logger,
 		logs: newLogbook(s.entry.limits.Logs, logger), limit: s.entry.limits.HostCalls,
-		state: h.cfg.State, drafter: h.cfg.Drafter, limits: s.entry.limits, now: core.SystemClock{}.Now,
+		state: h.cfg.State, checkpoints: h.cfg.Checkpoints, drafter: h.cfg.Drafter, limits: s.entry.limits, now: core.SystemClock{}.Now,
 		web: h.newWeb(s, in.Type, logger),
 	}
 	c.budget.Store(int64(c.limit))

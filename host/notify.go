@@ -8,19 +8,18 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Notifier delivers notifications on behalf of plugins. Implementations are
+// Notifier delivers notifications of plugins, and alerts. Implementations are
 // safe for concurrent use.
 type Notifier interface {
 	// Notify delivers n, or learns from n.IdempotencyKey that it was delivered
-	// before. A *wire.Error tells the plugin whether another attempt makes
-	// sense; any other error counts as retryable and its text is not shown to
-	// the plugin.
-	Notify(ctx context.Context, n Notification) (Receipt, error)
+	// before. A *wire.Error tells whether, and after how long, another try makes
+	// sense; any other error counts as retryable.
+	Notify(ctx context.Context, n Notification) error
 }
 
 // Notification is a message for the people of a channel.
 type Notification struct {
-	IdempotencyKey string // <executionId>:<sequence> or the id of an alert, the same over all attempts
+	IdempotencyKey string // <executionId>:<sequence> or the id of an alert, the same on every delivery
 	Event          string // what an alert is about, such as execution.failed; empty when a plugin speaks
 
 	ExecutionID string
@@ -34,12 +33,6 @@ type Notification struct {
 	Via       []string // routes; empty leaves it to the service
 }
 
-// Receipt says what became of a notification.
-type Receipt struct {
-	ID  string   // the service's own id, if it gave one
-	Via []string // routes that were really used
-}
-
 // LogNotifier writes notifications to the log. It stands in where no
 // notification service is configured.
 type LogNotifier struct {
@@ -51,11 +44,11 @@ type LogNotifier struct {
 // as delivered must be found somewhere.
 func NewLogNotifier(logger hclog.Logger) *LogNotifier { return &LogNotifier{logger: logger} }
 
-// Notify writes n to the log and answers the route "log". It never fails.
-func (l *LogNotifier) Notify(_ context.Context, n Notification) (Receipt, error) {
+// Notify writes n to the log. It never fails.
+func (l *LogNotifier) Notify(_ context.Context, n Notification) error {
 	l.logger.Log(written(l.logger), "notification", "event", n.Event, "channel_id", n.ChannelID, "message", n.Message, "via", slices.Clone(n.Via),
 		"execution_id", n.ExecutionID, "task_id", n.TaskID, "task_name", n.TaskName, "key", n.IdempotencyKey)
-	return Receipt{Via: []string{"log"}}, nil
+	return nil
 }
 
 // written returns the level from info on that the logger really writes.

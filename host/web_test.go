@@ -71,7 +71,6 @@ func newVisitor(t *testing.T, cfg host.EgressConfig, limits string, grants ...st
 	v.Host = host.New(host.Config{
 		Path:     filepath.Join(v.dir, "plugins.yaml"),
 		Runtimes: map[string]host.Runtime{"fake": v.runtime},
-		Notifier: brokenNotifier{},
 		Egress:   cfg,
 		Environ:  func(name string) (string, bool) { value, ok := v.env[name]; return value, ok },
 		Logger:   hclog.New(&hclog.LoggerOptions{Output: &v.log, Level: hclog.Trace}),

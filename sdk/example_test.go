@@ -73,22 +73,52 @@ func ExampleRetryAfter() {
 	// Output: retryable too many requests 30000
 }
 
-// A notification goes out through the host, with an idempotency key that later
-// attempts repeat.
+// A notification goes out with the success of the handler, and not at all when
+// it fails.
 func ExampleContext_Notify() {
 	p := sdk.Plugin{
 		Name: "p", Version: "1.0.0", Capabilities: []sdk.Capability{sdk.CapabilityNotify},
 		Handle: func(c *sdk.Context) (any, error) {
-			receipt, err := c.Notify(sdk.Notification{ChannelID: "c1", Message: "We are live", Via: []string{"discord"}})
-			if err != nil {
-				return nil, err
-			}
-			return receipt.Via, nil
+			return c.Notify(sdk.Notification{ChannelID: "c1", Message: "We are live", Via: []string{"discord"}})
 		},
 	}
 	result := sdktest.Run(&testing.T{}, p, sdktest.Case{})
 	fmt.Println(string(result.Value), result.Notifications[0].Message)
-	// Output: ["discord"] We are live
+	// Output: "notification-1" We are live
+}
+
+// Work in pieces says how far it is, and goes on where an attempt that was cut
+// off has left it.
+func ExampleContext_Checkpoint() {
+	pages := []string{"a", "b", "c", "d"}
+	p := sdk.Plugin{
+		Name: "p", Version: "1.0.0",
+		Handle: func(c *sdk.Context) (any, error) {
+			var done int
+			if _, err := c.LoadCheckpoint(&done); err != nil {
+				return nil, err
+			}
+			for ; done < len(pages); done++ {
+				if err := c.Progress(100*float64(done)/float64(len(pages)), "page "+pages[done]); err != nil {
+					return nil, err
+				}
+				// The work on the page is done here.
+				if err := c.Checkpoint(done + 1); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		},
+	}
+	result := sdktest.Run(&testing.T{}, p, sdktest.Case{Checkpoint: 2})
+	for _, said := range result.Progress {
+		fmt.Println(said.Percent, said.Message)
+	}
+	fmt.Println(string(result.Checkpoint))
+	// Output:
+	// 50 page c
+	// 75 page d
+	// 4
 }
 
 // A request goes out through the host, which fills in the secret. When the other

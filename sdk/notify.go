@@ -8,28 +8,26 @@ import (
 )
 
 // Notification is a message for the people of a channel: the channel's id, the
-// text, and the routes to take (for example discord, email). Without routes the
-// notification service chooses.
+// text of at most 8 KiB, and the routes to take (for example discord, email).
+// Without routes the notification service chooses.
 type Notification = wire.Notification
 
-// Receipt says what became of a notification: the id that the notification
-// service gave it, if any, and the routes that were really used.
-type Receipt = wire.Receipt
-
-// Notify sends a notification through the host. It needs CapabilityNotify.
+// Notify sends a notification when the handler succeeds, and returns its id. It
+// needs CapabilityNotify.
 //
-// The host adds an idempotency key that is the same when a later attempt makes
-// the same call again, counted in the order of calls. The error keeps what the
-// notification service said about another attempt, so it can be returned as it
-// is.
-func (c *Context) Notify(n Notification) (Receipt, error) {
+// The notification is stored together with the result and delivered after that,
+// again and again until the notification service takes it, under its id as the
+// idempotency key; after a failure nobody hears of it. The id is the same when a
+// later attempt makes the same calls in the same order. What the service makes
+// of it does not come back here: who needs an answer uses HTTP.
+func (c *Context) Notify(n Notification) (id string, err error) {
 	value, err := c.Call(wire.OpNotify, n)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("notify: %w", err)
+		return "", fmt.Errorf("notify: %w", err)
 	}
-	var receipt Receipt
+	var receipt wire.NotificationReceipt
 	if err := json.Unmarshal(value, &receipt); err != nil {
-		return Receipt{}, fmt.Errorf("notify: read the host's answer: %w", err)
+		return "", fmt.Errorf("notify: read the host's answer: %w", err)
 	}
-	return receipt, nil
+	return receipt.ID, nil
 }

@@ -132,8 +132,7 @@ func TestConfig(t *testing.T) {
 
 func TestNotifyNeedsItsCapability(t *testing.T) {
 	notify := func(c *sdk.Context) (any, error) {
-		receipt, err := c.Notify(sdk.Notification{ChannelID: "c", Message: "m"})
-		return receipt.ID, err
+		return c.Notify(sdk.Notification{ChannelID: "c", Message: "m"})
 	}
 	sdktest.Run(t, with(notify), sdktest.Case{}).RequireFailure(t, wire.Denied)
 	result := sdktest.Run(t, with(notify, sdk.CapabilityNotify), sdktest.Case{})

@@ -53,7 +53,7 @@ func (standIn) Call(op string, _ []byte) ([]byte, error) {
 	var payload []byte
 	switch op {
 	case wire.OpNotify:
-		reply.Value = json.RawMessage(`{"via":["sample"]}`)
+		reply.Value = json.RawMessage(`{"id":"sample:1"}`)
 	case wire.OpHTTP:
 		reply.Value, payload = json.RawMessage(`{"status":200,"url":"","headers":{}}`), []byte(`{}`)
 	case wire.OpSecret:

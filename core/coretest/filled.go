@@ -113,8 +113,11 @@ func zeroIn(v reflect.Value, path string) string {
 			return ""
 		}
 		for i := range v.NumField() {
-			if v.Type().Field(i).Type == reflect.TypeFor[*core.Basis]() {
-				continue // it is looked at and not kept
+			switch v.Type().Field(i).Type {
+			case reflect.TypeFor[*core.Basis](): // it is looked at and not kept
+				continue
+			case reflect.TypeFor[*core.Progress](): // it is kept by SaveProgress
+				continue
 			}
 			if p := zeroIn(v.Field(i), path+"."+v.Type().Field(i).Name); p != "" {
 				return p

@@ -39,6 +39,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Leases", s.leases)
 	t.Run("Nodes", s.nodes)
 	t.Run("Effects", s.effects)
+	t.Run("Progress", s.progress)
 	t.Run("Maintenance", s.maintenance)
 	t.Run("Context", s.contexts)
 }

@@ -13,6 +13,7 @@ import (
 
 func (s storeSuite) effects(t *testing.T) {
 	s.run(t, "effects happen with the success, all of them", effectsOfSuccess)
+	s.run(t, "notifications wait in an outbox of their own", notificationsOfSuccess)
 	s.run(t, "a failure, or a lost lease, has none", effectsOfFailure)
 	s.run(t, "the state is read by prefix, in order, page by page", stateLists)
 	s.run(t, "what has expired is not there, and is pruned", stateExpires)
@@ -77,15 +78,33 @@ func effectsOfSuccess(f *fixture) {
 	require.JSONEq(f, `{"a":1}`, string(told.Data))
 }
 
+func notificationsOfSuccess(f *fixture) {
+	e := f.putRunning()
+	in := core.Invocation{ExecutionID: e.ID, TaskID: e.TaskID}
+	want := core.NotificationOf(in, "1", json.RawMessage(`{"message":"live"}`), f.clock.Now())
+	require.True(f, f.finishWith(e, succeed, core.Effects{Messages: []core.Message{want}}))
+	got := f.messages(core.MessageNotification)
+	require.Len(f, got, 1)
+	want.Seq, got[0].Data = got[0].Seq, compact(got[0].Data)
+	require.Equal(f, want, got[0])
+	require.Equal(f, e.ID+":1", got[0].ID)
+	require.Empty(f, f.messages(core.MessageAlert))
+	require.Equal(f, []string{"execution.succeeded"}, f.told(core.MessageEvent))
+}
+
 func effectsOfFailure(f *fixture) {
 	enqueued := Task()
-	effects := core.Effects{State: []core.StateWrite{value("x", "a", `1`)}, Tasks: []core.Task{enqueued}}
+	effects := core.Effects{
+		State: []core.StateWrite{value("x", "a", `1`)}, Tasks: []core.Task{enqueued},
+		Messages: []core.Message{core.NotificationOf(core.Invocation{ExecutionID: core.NewID(), TaskID: core.NewID()}, "1", json.RawMessage(`{}`), f.clock.Now())},
+	}
 	require.True(f, f.finishWith(f.putRunning(), failForGood, effects))
 	require.True(f, f.finishWith(f.putRunning(), retryLater, effects))
 	zombie := f.putRunning()
 	zombie.Token++
 	require.False(f, f.finishWith(zombie, succeed, effects))
 	require.Empty(f, f.state("x", "", "", 10))
+	require.Empty(f, f.messages(core.MessageNotification))
 	_, err := f.Task(f.Context(), enqueued.ID)
 	requireCode(f, core.CodeNotFound, err)
 }

@@ -80,6 +80,7 @@ func (c *completer) finish(ctx context.Context, group []core.Completion) ([]core
 
 func (c *completer) announce(ctx context.Context, group []core.Completion, finished []core.Finished) {
 	now := c.cfg.Clock.Now()
+	notify := false
 	for i := range finished {
 		c.keeper.remove(group[i].Lease)
 		if !finished[i].Applied {
@@ -87,6 +88,10 @@ func (c *completer) announce(ctx context.Context, group []core.Completion, finis
 			continue
 		}
 		c.announceOne(ctx, now, &finished[i].Execution)
+		notify = notify || finished[i].Execution.Status == core.StatusSucceeded && group[i].Effects.Notify()
+	}
+	if notify { // another node may have the duty to deliver
+		c.cfg.Signals.Send(ctx, core.Signal{Kind: core.SignalNotify})
 	}
 	c.ended()
 }

@@ -21,10 +21,11 @@ type Config struct {
 	Observer core.Observer // Defaults to none.
 	// Publisher takes the events of the outbox. Defaults to one that drops them.
 	Publisher core.Publisher
-	// Alerter takes the alerts of the outbox. Defaults to one that drops them.
-	Alerter core.Alerter
-	Logger  hclog.Logger // Defaults to none.
-	Clock   core.Clock   // Defaults to the machine's. Only for what observers see; the store decides what is due.
+	// Messenger takes the alerts and the notifications of the outbox. Defaults to
+	// one that drops them.
+	Messenger core.Messenger
+	Logger    hclog.Logger // Defaults to none.
+	Clock     core.Clock   // Defaults to the machine's. Only for what observers see; the store decides what is due.
 
 	// Rates are the rate limits of task types. Defaults to none.
 	Rates core.Rates
@@ -77,8 +78,8 @@ func (c Config) withDefaults() Config {
 	if c.Publisher == nil {
 		c.Publisher = nobody{}
 	}
-	if c.Alerter == nil {
-		c.Alerter = nobody{}
+	if c.Messenger == nil {
+		c.Messenger = nobody{}
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
@@ -96,4 +97,4 @@ func (c Config) publishes() bool { return c.Publisher != core.Publisher(nobody{}
 type nobody struct{}
 
 func (nobody) Publish(context.Context, []core.Message) error { return nil }
-func (nobody) Alert(context.Context, core.Message) error     { return nil }
+func (nobody) Deliver(context.Context, core.Message) error   { return nil }

@@ -17,11 +17,13 @@ type Engine struct {
 	planner   *loop
 	dispatch  *loop
 	heartbeat *loop
+	reporter  *loop
 	reaper    *loop
 	judge     *loop
 	lookout   *loop
 	relay     *loop
-	herald    *loop
+	herald    *loop // alerts
+	courier   *loop // notifications
 	registrar *loop
 	janitor   *janitor
 	worker    *worker
@@ -71,14 +73,17 @@ func New(cfg Config) (*Engine, error) {
 	e.shaper = newShaper()
 	d := &dispatcher{cfg: cfg, shaper: e.shaper}
 	e.dispatch = newLoop("dispatcher", cfg.Idle, e.fault, d.step)
-	e.worker = newWorker(cfg, e.keeper, e.shaper, e.done, e.dispatch.wake)
+	r := newReporter(cfg, e.keeper.holds)
+	e.reporter = newLoop("reporter", cfg.Idle, e.fault, r.step)
+	r.wake = e.reporter.wake
+	e.worker = newWorker(cfg, e.keeper, e.shaper, r, e.done, e.dispatch.wake)
 	j := &judge{cfg: cfg, changed: e.wakeAll}
 	e.judge = newLoop("judge", cfg.Idle, e.fault, j.step)
 	p := &planner{cfg: cfg, cancel: e.cancelRunning, planned: e.wakePlanned}
 	e.planner = newLoop("planner", cfg.Idle, e.fault, p.step)
 	e.heartbeat = newLoop("keeper", cfg.LeaseTTL/3, e.fault, e.keeper.step)
-	r := &reaper{cfg: cfg, keeper: e.keeper, ended: e.wakeAll}
-	e.reaper = newLoop("reaper", cfg.LeaseTTL/4, e.fault, r.step)
+	ends := &reaper{cfg: cfg, keeper: e.keeper, ended: e.wakeAll}
+	e.reaper = newLoop("reaper", cfg.LeaseTTL/4, e.fault, ends.step)
 	e.watchOutbox()
 	reg := &registrar{cfg: cfg, load: e, started: cfg.Clock.Now()}
 	e.registrar = newLoop("registrar", cfg.LeaseTTL, e.fault, reg.step)
@@ -118,7 +123,7 @@ func (e *Engine) Start() error {
 		}
 	}()
 	signals, unsubscribe := e.cfg.Signals.Subscribe()
-	e.upkeep.begin(e.heartbeat.run, e.keeper.watch, e.reaper.run, e.janitor.run, e.lookout.run, e.relay.run, e.herald.run, e.registrar.run, func(ctx context.Context) {
+	e.upkeep.begin(e.heartbeat.run, e.keeper.watch, e.reporter.run, e.reaper.run, e.janitor.run, e.lookout.run, e.relay.run, e.herald.run, e.courier.run, e.registrar.run, func(ctx context.Context) {
 		defer unsubscribe()
 		e.obey(ctx, signals)
 	})
@@ -213,6 +218,8 @@ func (e *Engine) obey(ctx context.Context, signals <-chan core.Signal) {
 				e.lookout.wake()
 			case core.SignalCancel:
 				e.keeper.end(s.ExecutionID, errCancelled)
+			case core.SignalNotify:
+				e.courier.wake()
 			case core.SignalFinished: // for those who wait for one execution
 			}
 		}
@@ -224,11 +231,19 @@ func (e *Engine) watchOutbox() {
 	events := &relay{cfg: e.cfg, duty: duty{cfg: e.cfg, name: "relay"}}
 	e.relay = newLoop("relay", e.cfg.Idle, e.fault, events.step)
 	e.relay.last = events.duty.release
-	alerts := &herald{cfg: e.cfg, duty: duty{cfg: e.cfg, name: "herald"}}
-	e.herald = newLoop("herald", e.cfg.Idle, e.fault, alerts.step)
-	e.herald.last = alerts.duty.release
+	e.herald = e.newHerald("herald", core.MessageAlert)
+	e.courier = e.newHerald("courier", core.MessageNotification)
 	l := &lookout{cfg: e.cfg, raised: e.wakeOutbox}
 	e.lookout = newLoop("lookout", e.cfg.Idle, e.fault, l.step)
+}
+
+// newHerald makes a loop that takes one kind of messages to people. Each kind
+// has its own: what plugins say must not keep alerts waiting.
+func (e *Engine) newHerald(part string, kind core.MessageKind) *loop {
+	h := &herald{cfg: e.cfg, kind: kind, duty: duty{cfg: e.cfg, name: part}}
+	l := newLoop(part, e.cfg.Idle, e.fault, h.step)
+	l.last = h.duty.release
+	return l
 }
 
 func (e *Engine) wakeOutbox() {

@@ -10,20 +10,23 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// herald takes alerts from the outbox to people. One node at a time does it. An
-// alert that is refused for good, or for a day, is given up and logged.
+// herald takes one kind of messages from the outbox to people: alerts, or
+// notifications. One node at a time does it. A message that is refused for good,
+// or for a day, is given up, logged and counted.
 type herald struct {
 	cfg  Config
+	kind core.MessageKind
 	duty duty
 }
 
 const (
-	alertBatch    = 16 // at most this many wait for one round
-	alertsAtOnce  = 8
-	alertTime     = 10 * time.Second // for one delivery
-	alertBackoff  = 5 * time.Second  // after the first failure; then it doubles
-	maxAlertWait  = 30 * time.Minute
-	alertPatience = 24 * time.Hour // then it is old news
+	heraldBatch    = 64 // at most this many wait for one round
+	heraldAtOnce   = 16
+	deliveryTime   = 10 * time.Second // for one delivery
+	heraldRound    = 15 * time.Second // then no other delivery begins, so that a round ends within stepTime
+	heraldBackoff  = 5 * time.Second  // after the first failure; then it doubles
+	maxHeraldWait  = 30 * time.Minute
+	heraldPatience = 24 * time.Hour // then it is old news
 )
 
 // step delivers one batch.
@@ -32,7 +35,7 @@ func (h *herald) step(ctx context.Context) (time.Duration, error) {
 	if err != nil || !mine {
 		return h.cfg.LeaseTTL, err
 	}
-	report, err := h.cfg.Store.Outbox(ctx, core.MessageAlert, alertBatch)
+	report, err := h.cfg.Store.Outbox(ctx, h.kind, heraldBatch)
 	if err != nil || len(report.Messages) == 0 {
 		return report.Wait, err
 	}
@@ -43,6 +46,9 @@ func (h *herald) step(ctx context.Context) (time.Duration, error) {
 	var done []int64
 	var later []core.Postponed
 	for i, m := range report.Messages {
+		if errors.Is(failures[i], errUntried) {
+			continue
+		}
 		if wait, again := h.after(m, failures[i]); again {
 			later = append(later, core.Postponed{Seq: m.Seq, After: wait})
 		} else {
@@ -55,22 +61,62 @@ func (h *herald) step(ctx context.Context) (time.Duration, error) {
 	return 0, nil // look again: those put off have a time now
 }
 
-// deliver tries all messages, a few at once, and returns how each one failed.
+// errUntried stands for a delivery that a slow round has left to the next one.
+var errUntried = errors.New("not tried")
+
+// deliver tries the messages and returns how each one failed. Those about one
+// task go one after the other, in order; several tasks at once.
 func (h *herald) deliver(ctx context.Context, messages []core.Message) []error {
 	failures := make([]error, len(messages))
-	slots := make(chan struct{}, alertsAtOnce)
-	var wg sync.WaitGroup
+	round, cancel := context.WithTimeout(ctx, heraldRound)
+	defer cancel()
+	byTask := map[string][]int{}
 	for i, m := range messages {
+		byTask[m.TaskID] = append(byTask[m.TaskID], i)
+	}
+	slots := make(chan struct{}, heraldAtOnce)
+	var wg sync.WaitGroup
+	for _, ofTask := range byTask {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(ctx, alertTime)
-			defer cancel()
-			failures[i] = h.cfg.Alerter.Alert(ctx, m)
+			h.deliverInOrder(ctx, round, messages, ofTask, failures)
 		})
 	}
 	wg.Wait()
 	return failures
+}
+
+// deliverInOrder tries some of the messages, one after the other, and begins
+// none when the round is over. When one has to wait, those behind it wait with
+// it.
+func (h *herald) deliverInOrder(ctx, round context.Context, messages []core.Message, indexes []int, failures []error) {
+	var waits error
+	for _, i := range indexes {
+		switch {
+		case waits != nil:
+			failures[i] = waits
+		case round.Err() != nil:
+			failures[i] = errUntried
+		default:
+			failures[i] = h.deliverOne(ctx, messages[i])
+		}
+		if failures[i] != nil && !refused(failures[i]) {
+			waits = failures[i]
+		}
+	}
+}
+
+func (h *herald) deliverOne(ctx context.Context, m core.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, deliveryTime)
+	defer cancel()
+	return h.cfg.Messenger.Deliver(ctx, m)
+}
+
+// refused reports whether another try would fail as this one did.
+func refused(err error) bool {
+	f, told := errors.AsType[*core.Failure](err)
+	return told && f.Class == core.ClassPermanent
 }
 
 // after decides about a message whose delivery ended with err: whether there is
@@ -84,16 +130,18 @@ func (h *herald) after(m core.Message, err error) (wait time.Duration, again boo
 	if told {
 		reason = f.Message // its code is that of an execution, and this is none
 	}
-	log := h.cfg.Logger.With("type", m.Type, "task_id", m.TaskID, "execution_id", m.ExecutionID, "error", reason)
-	if told && f.Class == core.ClassPermanent || h.cfg.Clock.Now().Sub(m.Time) > alertPatience {
-		log.Error("alert given up")
+	log := h.cfg.Logger.With("type", m.Type, "id", m.ID, "task_id", m.TaskID, "execution_id", m.ExecutionID, "error", reason)
+	now := h.cfg.Clock.Now()
+	if refused(err) || now.Sub(m.Time) > heraldPatience {
+		log.Error(string(h.kind) + " given up")
+		h.cfg.Observer.Observe(core.Event{Kind: core.EventGivenUp, At: now, Message: h.kind})
 		return 0, false
 	}
-	wait = alertBackoff << min(m.Tries, 20)
+	wait = heraldBackoff << min(m.Tries, 20)
 	if told && f.RetryAfter > 0 {
 		wait = f.RetryAfter
 	}
-	wait = min(wait, maxAlertWait)
-	log.Warn("alert not delivered", "again_in", wait)
+	wait = min(wait, maxHeraldWait)
+	log.Warn(string(h.kind)+" not delivered", "again_in", wait)
 	return wait + rand.N(wait/10+1), true
 }

@@ -43,6 +43,15 @@ func (k *keeper) remove(l core.Lease) {
 	}
 }
 
+// holds reports whether an attempt runs here, or waits for its end to be
+// written.
+func (k *keeper) holds(l core.Lease) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h, ok := k.held[l.ExecutionID]
+	return ok && h.token == l.Token
+}
+
 // end tells an attempt to end, if it runs here.
 func (k *keeper) end(executionID string, cause error) {
 	k.mu.Lock()

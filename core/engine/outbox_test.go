@@ -24,7 +24,7 @@ type listener struct {
 	refuse func(m core.Message) error
 }
 
-func (l *listener) Alert(_ context.Context, m core.Message) error {
+func (l *listener) Deliver(_ context.Context, m core.Message) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.told, l.at = append(l.told, m), append(l.at, time.Now())
@@ -36,7 +36,7 @@ func (l *listener) Alert(_ context.Context, m core.Message) error {
 
 func (l *listener) Publish(ctx context.Context, messages []core.Message) error {
 	for _, m := range messages {
-		if err := l.Alert(ctx, m); err != nil {
+		if err := l.Deliver(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func (l *listener) types() []string {
 
 // telling connects a node's outbox.
 func telling(events, alerts *listener) func(*engine.Config) {
-	return func(c *engine.Config) { c.Publisher, c.Alerter = events, alerts }
+	return func(c *engine.Config) { c.Publisher, c.Messenger = events, alerts }
 }
 
 func failsAlways(context.Context, core.Invocation) (core.Outcome, error) {

@@ -25,6 +25,7 @@ type worker struct {
 	cfg     Config
 	keeper  *keeper
 	shaper  *shaper
+	report  *reporter
 	done    chan<- core.Completion
 	left    func()        // a claim has left something out that waits again
 	slots   chan struct{} // a token is a running execution
@@ -33,8 +34,8 @@ type worker struct {
 	stop    context.CancelCauseFunc
 }
 
-func newWorker(cfg Config, k *keeper, s *shaper, done chan<- core.Completion, left func()) *worker {
-	w := &worker{cfg: cfg, keeper: k, shaper: s, done: done, left: left, slots: make(chan struct{}, cfg.Concurrency)}
+func newWorker(cfg Config, k *keeper, s *shaper, r *reporter, done chan<- core.Completion, left func()) *worker {
+	w := &worker{cfg: cfg, keeper: k, shaper: s, report: r, done: done, left: left, slots: make(chan struct{}, cfg.Concurrency)}
 	w.attempt, w.stop = context.WithCancelCause(context.Background())
 	return w
 }
@@ -243,6 +244,7 @@ func (w *worker) invoke(ctx context.Context, e core.Execution, timeout time.Dura
 			ExecutionID: e.ID, TaskID: e.TaskID, TaskName: e.TaskName, Type: e.Type, Trigger: e.Trigger,
 			Attempt: e.Attempt, MaxAttempts: e.MaxAttempts, Token: e.Token, NominalTime: e.NominalTime,
 			Deadline: w.cfg.Clock.Now().Add(timeout), Data: e.Data,
+			Report: w.report.of(core.Lease{ExecutionID: e.ID, Token: e.Token}),
 		})
 		answers <- answer{out, err}
 	}()

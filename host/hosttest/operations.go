@@ -16,11 +16,16 @@ func (s *suite) operations() map[string]func(*testing.T) {
 			require.JSONEq(t, `{}`, string(s.do(t, tight, order{Do: "config"}).Result))
 		},
 		"notify": s.testNotify,
+		"a failed run notifies nobody": func(t *testing.T) {
+			out, f := s.fail(t, granted, order{Do: "notify", Text: "fail"})
+			expect(t, f, core.CodeExecutionFailed, core.ClassRetryable)
+			require.True(t, out.Effects.Empty())
+		},
 		"a capability that is not granted": func(t *testing.T) {
-			_, f := s.fail(t, roomy, order{Do: "notify"})
+			out, f := s.fail(t, roomy, order{Do: "notify"})
 			expect(t, f, core.CodePluginDenied, core.ClassDenied)
 			require.Contains(t, f.Message, "notify")
-			require.Empty(t, s.sent.take())
+			require.True(t, out.Effects.Empty())
 		},
 		"a refusal cannot be hidden": func(t *testing.T) {
 			_, f := s.fail(t, roomy, order{Do: "notify", Text: "swallow"})
@@ -42,15 +47,15 @@ func (s *suite) operations() map[string]func(*testing.T) {
 
 func (s *suite) testNotify(t *testing.T) {
 	out := s.do(t, granted, order{Do: "notify", N: 2})
-	require.JSONEq(t, `{"id": "n-1", "via": ["email"]}`, string(out.Result))
+	require.JSONEq(t, `"execution-1:2"`, string(out.Result))
 
-	sent := s.sent.take()
+	sent := out.Effects.Messages
 	require.Len(t, sent, 2)
-	require.Equal(t, "execution-1:1", sent[0].IdempotencyKey)
-	require.Equal(t, "execution-1:2", sent[1].IdempotencyKey)
-	require.Equal(t, []any{"execution-1", "task-1", "Task", granted, "channel", "message"},
-		[]any{sent[0].ExecutionID, sent[0].TaskID, sent[0].TaskName, sent[0].TaskType, sent[0].ChannelID, sent[0].Message})
+	require.Equal(t, []string{"execution-1:1", "execution-1:2"}, []string{sent[0].ID, sent[1].ID})
+	require.Equal(t, []any{core.MessageNotification, "execution-1", "task-1"}, []any{sent[0].Kind, sent[0].ExecutionID, sent[0].TaskID})
+	require.JSONEq(t, `{"taskName": "Task", "taskType": "granted", "nominalTime": "2026-03-01T09:00:00Z",
+		"channelId": "channel", "message": "message", "via": ["email"]}`, string(sent[0].Data))
 
-	s.do(t, granted, order{Do: "notify"})
-	require.Equal(t, "execution-1:1", s.sent.take()[0].IdempotencyKey, "the keys are the same in a later attempt")
+	again := s.do(t, granted, order{Do: "notify"})
+	require.Equal(t, "execution-1:1", again.Effects.Messages[0].ID, "the keys are the same in a later attempt")
 }

@@ -82,7 +82,7 @@ func TestRuntime(t *testing.T, f Factory) {
 		tests map[string]func(*testing.T)
 	}{
 		{"answers", s.answers()}, {"ends", s.ends()}, {"limits", s.limits()}, {"isolation", s.isolation()}, {"cleanliness", s.cleanliness()}, {"operations", s.operations()},
-		{"web", s.web()},
+		{"web", s.web()}, {"running", s.running()},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -96,7 +96,6 @@ func TestRuntime(t *testing.T, f Factory) {
 // suite is the guest, loaded by the runtime under test.
 type suite struct {
 	host   *host.Host
-	sent   *outbox
 	shared bool
 	exit   core.Code
 	site   string // address of the suite's server
@@ -104,13 +103,13 @@ type suite struct {
 
 func newSuite(t *testing.T, f Factory) *suite {
 	path := filepath.Join(t.TempDir(), "plugins.yaml")
-	s := &suite{sent: &outbox{}, shared: f.Shared, exit: f.Exit, site: newSite(t)}
+	s := &suite{shared: f.Shared, exit: f.Exit, site: newSite(t)}
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage), s.site), 0o600))
 	s.host = host.New(host.Config{
-		Path:     path,
-		Runtimes: map[string]host.Runtime{f.Name: f.New(t)},
-		Notifier: s.sent,
-		Environ:  func(name string) (string, bool) { return canary, name == "SECRET_CANARY" },
+		Path:        path,
+		Runtimes:    map[string]host.Runtime{f.Name: f.New(t)},
+		Checkpoints: newCheckpoints(),
+		Environ:     func(name string) (string, bool) { return canary, name == "SECRET_CANARY" },
 	})
 	t.Cleanup(func() { require.NoError(t, s.host.Close(context.Background())) })
 	require.NoError(t, s.host.Load(t.Context()))

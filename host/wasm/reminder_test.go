@@ -58,15 +58,15 @@ func TestReminderAsItIsShipped(t *testing.T) {
 	out, err := h.Invoke(t.Context(), reminder())
 	require.NoError(t, err)
 	var got struct {
-		ChannelID string
-		Notified  bool
-		Via       []string
-		At        time.Time
+		ID, ChannelID string
+		Via           []string
+		At            time.Time
 	}
 	require.NoError(t, json.Unmarshal(out.Result, &got))
 	require.Equal(t, "channel-uuid", got.ChannelID)
-	require.True(t, got.Notified)
-	require.Equal(t, []string{"log"}, got.Via, "without a notification service the log gets it")
+	require.Equal(t, "e-1:1", got.ID)
+	require.Equal(t, []string{"discord", "email"}, got.Via)
+	require.Len(t, out.Effects.Messages, 1)
 	require.WithinDuration(t, time.Now(), got.At, time.Minute)
 	require.Equal(t, "reminder@1.0.0", out.Plugin)
 	require.Len(t, out.Logs, 1)

@@ -85,7 +85,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	}
 	drafts := &drafts{}
 	var closeRuntimes func(context.Context) error
-	if a.host, closeRuntimes, err = newHost(cfg, log, notifier, a.store, drafts); err != nil {
+	if a.host, closeRuntimes, err = newHost(cfg, log, a.store, drafts); err != nil {
 		return nil, err
 	}
 	a.onStop("plugin runtimes", closeRuntimes)
@@ -96,7 +96,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	timetable := core.Timetable{MinInterval: cfg.MinInterval}
 	if a.engine, err = engine.New(engine.Config{
 		Store: a.store, Queue: a.queue, Locker: a.metrics.Locker(a.locker), Limiter: a.limiter,
-		Invoker: invoker, Signals: a.signals, Observer: core.Observers{a.faults, a.metrics}, Publisher: a.publisher, Alerter: host.NewAlerts(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
+		Invoker: invoker, Signals: a.signals, Observer: core.Observers{a.faults, a.metrics}, Publisher: a.publisher, Messenger: host.NewMessenger(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
 		Types: a.host, Rates: a.host.Rate, Version: version,
 		Owner: cfg.NodeID, Redeliver: a.redeliver, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
 		Maintenance: cfg.MaintenanceInterval, CancelGrace: cancelGrace,

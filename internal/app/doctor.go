@@ -17,7 +17,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/nexuscore/scheduler/core"
-	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/internal/config"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
 	"github.com/nexuscore/scheduler/internal/redis"
@@ -264,7 +263,7 @@ func (d *doctor) notification(ctx context.Context) {
 // plugins loads them as the service would.
 func (d *doctor) plugins(ctx context.Context) {
 	quiet := hclog.NewNullLogger()
-	h, closeRuntimes, err := newHost(d.cfg, quiet, host.NewLogNotifier(quiet), nil, nil)
+	h, closeRuntimes, err := newHost(d.cfg, quiet, nil, nil)
 	if err != nil {
 		d.fail("plugins", "see to DATA_DIR", "%v", err)
 		return

@@ -17,7 +17,7 @@ import (
 // newHost makes the plugin host with its runtimes; closeRuntimes comes after it. A
 // system that cannot run processes does without: the plugins that want them are
 // listed as failed.
-func newHost(cfg config.Config, log hclog.Logger, notifier host.Notifier, state core.StateStore, drafter host.Drafter) (_ *host.Host, closeRuntimes func(context.Context) error, err error) {
+func newHost(cfg config.Config, log hclog.Logger, store core.Store, drafter host.Drafter) (_ *host.Host, closeRuntimes func(context.Context) error, err error) {
 	modules, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
 	if err != nil {
 		return nil, nil, err
@@ -31,7 +31,7 @@ func newHost(cfg config.Config, log hclog.Logger, notifier host.Notifier, state 
 		log.Warn("no plugins with runtime: process", "reason", err)
 	}
 	return host.New(host.Config{
-		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), Notifier: notifier, State: state, Drafter: drafter, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
+		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), State: store, Checkpoints: store, Drafter: drafter, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
 		Runtimes: runtimes,
 	}), closeRuntimes, nil
 }

@@ -70,7 +70,7 @@ func cloneExecution(e core.Execution) core.Execution {
 		hours.Windows, hours.Calendars = cloneWindows(hours.Windows), slices.Clone(hours.Calendars)
 		e.Hours = &hours
 	}
-	e.LateAt = clonePtr(e.LateAt)
+	e.LateAt, e.Progress = clonePtr(e.LateAt), clonePtr(e.Progress)
 	e.Attempts = slices.Clone(e.Attempts)
 	for i := range e.Attempts {
 		a := &e.Attempts[i]

@@ -5,3 +5,6 @@ func Held(l *Locker) int { return l.leases.Len() }
 
 // Limited returns how many keys a limiter remembers.
 func Limited(l *Limiter) int { return l.full.Len() }
+
+// Checkpoints returns how many checkpoints a store remembers.
+func Checkpoints(s *Store) int { return len(s.executions.checkpoints) }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"cmp"
+	"encoding/json"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -14,6 +15,8 @@ type ledger struct {
 	live     map[string]*core.Execution
 	finished map[string]*core.Execution
 	logs     map[string][]core.AttemptLog
+
+	checkpoints map[string]json.RawMessage // of live ones
 
 	ids    ids                 // of all, for pages
 	byTask map[string]*dossier // task id → its executions
@@ -47,7 +50,7 @@ func (l *load) add(by load) {
 func newLedger() *ledger {
 	return &ledger{
 		live: map[string]*core.Execution{}, finished: map[string]*core.Execution{},
-		logs:   map[string][]core.AttemptLog{},
+		logs: map[string][]core.AttemptLog{}, checkpoints: map[string]json.RawMessage{},
 		byTask: map[string]*dossier{}, byKey: map[string]load{}, byType: map[string]load{},
 		later: newIndex(byDueAt), ready: newIndex(byExecutionRank),
 		leases: newIndex(byLease), ended: newIndex(byEnd),
@@ -104,6 +107,7 @@ func (l *ledger) enter(e *core.Execution) {
 		if e.Counts() {
 			l.dossier(e.TaskID).last.Note(e.Status, endOf(e))
 		}
+		delete(l.checkpoints, e.ID)
 		l.finished[e.ID] = e
 		l.ended.set(e.ID, e)
 		return

@@ -35,3 +35,18 @@ func TestStoreCountsTheAgeOfAKeyFromItsFirstUse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, n, "a replay made the key younger")
 }
+
+// A checkpoint that stayed would never be seen again, and never go.
+func TestStoreForgetsCheckpointsOfWhatHasEnded(t *testing.T) {
+	store := memory.NewStore(coretest.NewClock(t))
+	e, _, err := store.CreateExecution(t.Context(), coretest.Execution(coretest.Task()), nil)
+	require.NoError(t, err)
+	claimed, err := store.Claim(t.Context(), []string{e.ID}, "node", time.Minute)
+	require.NoError(t, err)
+	lease := core.Lease{ExecutionID: e.ID, Token: claimed[0].Token}
+	require.NoError(t, store.SaveCheckpoint(t.Context(), lease, []byte(`1`)))
+	require.Equal(t, 1, memory.Checkpoints(store))
+	_, err = store.Finish(t.Context(), []core.Completion{{Lease: lease, Settle: func(now time.Time, e *core.Execution) { e.Succeed(core.Outcome{}, now) }}})
+	require.NoError(t, err)
+	require.Zero(t, memory.Checkpoints(store))
+}

@@ -23,6 +23,7 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	lateness *prometheus.HistogramVec
 	late     *prometheus.CounterVec
+	givenUp  *prometheus.CounterVec
 	expired  prometheus.Counter
 	faults   *prometheus.CounterVec
 	locks    *prometheus.HistogramVec
@@ -46,6 +47,7 @@ func New(version string) *Metrics {
 	m.duration = m.histogram("execution_duration_seconds", "From the first start to the end, by task type.", durationBuckets, "type")
 	m.lateness = m.histogram("start_lateness_seconds", "From the due time to the start of an attempt, by task type.", latenessBuckets, "type")
 	m.late = m.counter("executions_late_total", "Executions that had not started in time (alerts.lateAfterMs), by task type.", "type")
+	m.givenUp = m.counter("messages_given_up_total", "Messages that were not delivered and will not be, by kind: alert or notification.", "kind")
 	m.faults = m.counter("engine_faults_total", "Steps of the engine that failed and were repeated, by part.", "part")
 	m.locks = m.histogram("lock_acquisition_seconds", "Attempts to take a lease, by result.", lockBuckets, "result")
 	m.expired = prometheus.NewCounter(prometheus.CounterOpts{
@@ -76,8 +78,12 @@ func (m *Metrics) histogram(name, help string, buckets []float64, labels ...stri
 
 // Observe implements core.Observer.
 func (m *Metrics) Observe(e core.Event) {
-	if e.Kind == core.EventFault {
+	switch e.Kind {
+	case core.EventFault:
 		m.faults.WithLabelValues(e.Part).Inc()
+		return
+	case core.EventGivenUp:
+		m.givenUp.WithLabelValues(string(e.Message)).Inc()
 		return
 	}
 	typ := m.types.name(e.Execution.Type)

@@ -58,6 +58,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		{Kind: core.EventFinished, Execution: execution("reminder", ran(2*time.Second, core.StatusSucceeded))},
 		{Kind: core.EventFinished, Execution: execution("reminder", ran(2*time.Second, core.StatusFailed))},
 		{Kind: core.EventLate, Execution: execution("reminder", nil)},
+		{Kind: core.EventGivenUp, Message: core.MessageNotification},
 		{Kind: core.EventReaped, Execution: execution("reminder", nil)},
 		{Kind: core.EventFault, Part: "planner", Err: errors.New("x")},
 	} {
@@ -75,6 +76,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		`scheduler_execution_duration_seconds_bucket{type="reminder",le="1"} 0`,
 		`scheduler_start_lateness_seconds_bucket{type="reminder",le="0.05"} 1`,
 		`scheduler_executions_late_total{type="reminder"} 1`,
+		`scheduler_messages_given_up_total{kind="notification"} 1`,
 		`scheduler_leases_expired_total 1`,
 		`scheduler_engine_faults_total{part="planner"} 1`,
 	} {
@@ -152,7 +154,7 @@ func TestTheDocumentationIsComplete(t *testing.T) {
 	e := execution("x", ran(time.Second, core.StatusSucceeded))
 	code := core.CodeTimeout
 	e.ErrorCode = &code
-	for _, k := range []core.EventKind{core.EventPlanned, core.EventStarted, core.EventAttempt, core.EventFinished, core.EventLate, core.EventReaped, core.EventFault} {
+	for _, k := range []core.EventKind{core.EventPlanned, core.EventStarted, core.EventAttempt, core.EventFinished, core.EventLate, core.EventReaped, core.EventFault, core.EventGivenUp} {
 		m.Observe(core.Event{Kind: k, Execution: e, Part: "x"})
 	}
 	_, err := m.Locker(memory.NewLocker(coretest.NewClock(t))).Acquire(t.Context(), "x", "a", time.Minute)

@@ -51,11 +51,15 @@ func (d dialect) executionsQuery(f core.ExecutionFilter, p core.Page) (string, [
 // of the times, which holds nothing else, and the rows follow.
 func (d dialect) arm(f core.ExecutionFilter, table, where string) string {
 	const page = ` ORDER BY id DESC LIMIT ?`
+	columns := shownLiveColumns
+	if table == `task_history` {
+		columns = shownEndedColumns
+	}
 	timed := f.From != nil || f.To != nil
 	if table != `task_history` || !timed || f.TaskID != "" || f.Type != "" || len(f.Statuses) > 0 {
-		return `SELECT ` + executionColumns + ` FROM ` + table + where + page
+		return `SELECT ` + columns + ` FROM ` + table + where + page
 	}
-	return `SELECT ` + executionColumns + ` FROM task_history
+	return `SELECT ` + columns + ` FROM task_history
 		WHERE id IN (SELECT id FROM task_history` + d.byCreation + where + page + `)`
 }
 

@@ -14,6 +14,13 @@ const executionColumns = `id, task_id, task_name, type, status, trigger, nominal
 
 const executionColumnCount = 30
 
+// Executions are shown with their progress, which only those have that have not
+// ended.
+const (
+	shownLiveColumns  = executionColumns + `, progress`
+	shownEndedColumns = executionColumns + `, CAST(NULL AS json) AS progress`
+)
+
 // gateColumns lists what executions has beside them, in the order of gateArgs:
 // copies out of the policy, for indexes.
 const gateColumns = `rank, exclusive_task, concurrency_key, max_concurrency, judge_at, rate_key`
@@ -66,6 +73,7 @@ type executionRow struct {
 	LeaseUntil      timestamp                `db:"lease_until"`
 	AttemptStart    timestamp                `db:"attempt_start"`
 	LateAt          timestamp                `db:"late_at"`
+	Progress        *document[core.Progress] `db:"progress"` // where it is asked for
 }
 
 func (r executionRow) execution() core.Execution {
@@ -77,7 +85,7 @@ func (r executionRow) execution() core.Execution {
 		Error: r.Error, ErrorCode: r.ErrorCode, Result: json.RawMessage(r.Result),
 		Worker: r.Worker, Plugin: r.Plugin, RetryOf: r.RetryOf, CreatedAt: r.CreatedAt.Time,
 		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Hours: valueIn(r.Hours), Awaits: valueIn(r.Awaits), Token: r.Token, CancelRequested: r.CancelRequested,
-		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time, LateAt: r.LateAt.pointer(),
+		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time, LateAt: r.LateAt.pointer(), Progress: valueIn(r.Progress),
 	}
 }
 

@@ -158,9 +158,9 @@ func (s *Store) Execution(ctx context.Context, id string) (core.Execution, error
 func (c conn) execution(ctx context.Context, id string) (core.Execution, error) {
 	var row executionRow
 	err := c.get(ctx, &row, `
-		SELECT `+executionColumns+` FROM executions WHERE id = ?
+		SELECT `+shownLiveColumns+` FROM executions WHERE id = ?
 		UNION ALL
-		SELECT `+executionColumns+` FROM task_history WHERE id = ?`, id, id)
+		SELECT `+shownEndedColumns+` FROM task_history WHERE id = ?`, id, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return core.Execution{}, notFound("execution", id)
 	}

@@ -99,3 +99,38 @@ func names(objects []object) []string {
 	}
 	return list
 }
+
+// What settles late must hit no other message, also after the table was made
+// anew.
+func TestTheOutboxGoesOnCountingAfterAMigration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scheduler.db")
+	const madeAnew = 8 // the version that did it
+	migrate := func(d sqlstore.Direction) (version int64) {
+		t.Helper()
+		status, err := sqlstore.MigrateSQLite(t.Context(), path, d)
+		require.NoError(t, err)
+		for _, m := range status {
+			if m.Applied {
+				version = m.Version
+			}
+		}
+		return version
+	}
+	post := func(kind string) (seq int64) {
+		t.Helper()
+		require.NoError(t, rawDB(t, path).Get(&seq, `
+			INSERT INTO outbox (id, kind, type, task_id, execution_id, data, tries, due_at, created_at)
+			VALUES ('m', ?, 'x', 't', 'e', '{}', 0, '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z') RETURNING seq`, kind))
+		return seq
+	}
+	migrate(sqlstore.MigrateUp)
+	first, last := post("event"), post("notification")
+	for migrate(sqlstore.MigrateDown) >= madeAnew {
+	}
+	var left []int64
+	require.NoError(t, rawDB(t, path).Select(&left, `SELECT seq FROM outbox`))
+	require.Equal(t, []int64{first}, left, "the older schema has no notifications")
+	require.Greater(t, post("event"), last)
+	migrate(sqlstore.MigrateUp)
+	require.Greater(t, post("event"), last+1)
+}

@@ -58,7 +58,7 @@ func postgresType(column string) string {
 		return "bigint"
 	case "cancel_requested", "enabled":
 		return "boolean"
-	case "attempts", "result", "policy", "data", "hours", "awaits", "lines", "depends_on":
+	case "attempts", "result", "policy", "data", "hours", "awaits", "lines", "depends_on", "progress":
 		return "json"
 	case "timing", "labels":
 		return "jsonb"

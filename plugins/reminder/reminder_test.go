@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"testing"
 	"time"
 
@@ -24,7 +23,6 @@ func TestRemindNotifiesOnce(t *testing.T) {
 	require.Equal(t, []sdk.Notification{{
 		ChannelID: "channel-uuid", Message: "Time to start streaming!", Via: []string{"discord", "email"},
 	}}, result.Notifications)
-	require.True(t, got.Notified)
 	require.Equal(t, "channel-uuid", got.ChannelID)
 	require.Equal(t, []string{"discord", "email"}, got.Via)
 	require.Equal(t, "notification-1", got.ID)
@@ -46,34 +44,12 @@ func TestRemindGoesToDiscordUnlessToldOtherwise(t *testing.T) {
 	require.Equal(t, defaultVia, schema.Properties.NotifyVia.Default)
 }
 
-func TestRemindReportsTheRoutesThatWereUsed(t *testing.T) {
-	result := sdktest.Run(t, plugin(), sdktest.Case{
-		Data: map[string]any{"channelId": "c", "message": "m", "notifyVia": []string{"email"}},
-		Via:  []string{"log"},
-	})
-	var got report
-	result.Decode(t, &got)
-	require.Equal(t, []string{"log"}, got.Via)
-}
-
-func TestRemindFailsAsTheNotificationDid(t *testing.T) {
-	data := map[string]string{"channelId": "c", "message": "m"}
-	tests := map[string]struct {
-		err   error
-		kind  wire.ErrorKind
-		after int64
-	}{
-		"retryable":   {errors.New("down"), wire.Retryable, 0},
-		"permanent":   {sdk.Permanent(errors.New("no such channel")), wire.Permanent, 0},
-		"retry after": {sdk.RetryAfter(7*time.Second, errors.New("slow down")), wire.Retryable, 7000},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			failure := sdktest.Run(t, plugin(), sdktest.Case{Data: data, NotifyError: test.err}).RequireFailure(t, test.kind)
-			require.Equal(t, test.after, failure.RetryAfterMS)
-			require.Equal(t, "notify: "+test.err.Error(), failure.Message)
-		})
-	}
+func TestRemindFailsWhenItMayNotNotify(t *testing.T) {
+	p := plugin()
+	p.Capabilities = nil
+	result := sdktest.Run(t, p, sdktest.Case{Data: map[string]string{"channelId": "c", "message": "m"}})
+	result.RequireFailure(t, wire.Denied)
+	require.Empty(t, result.Notifications)
 }
 
 func TestRemindRefusesUnknownData(t *testing.T) {

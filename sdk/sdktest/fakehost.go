@@ -12,19 +12,19 @@ import (
 
 // fakeHost answers operations and records them.
 type fakeHost struct {
-	plugin      sdk.Plugin
-	config      json.RawMessage
-	notifyError error
-	via         []string
-	answer      func(sdk.HTTPRequest) (sdk.HTTPResponse, error)
-	secrets     []string
-	clock       clock
-	execution   sdk.Execution
+	plugin    sdk.Plugin
+	config    json.RawMessage
+	answer    func(sdk.HTTPRequest) (sdk.HTTPResponse, error)
+	secrets   []string
+	clock     clock
+	execution sdk.Execution
 
-	mu       sync.Mutex
-	logs     []wire.LogLine
-	sent     []sdk.Notification
-	requests []sdk.HTTPRequest
+	mu         sync.Mutex
+	logs       []wire.LogLine
+	sent       []sdk.Notification
+	requests   []sdk.HTTPRequest
+	progress   []wire.Progress
+	checkpoint json.RawMessage
 
 	state  map[string]json.RawMessage
 	events []wire.Event
@@ -72,6 +72,12 @@ func (h *fakeHost) perform(op string, in []byte) (any, error) {
 		return h.secret(in)
 	case wire.OpClock, wire.OpDeadline, wire.OpSleep, wire.OpRandom:
 		return h.clock.answer(op, in, h.execution)
+	case wire.OpProgress:
+		return h.report(in)
+	case wire.OpCheckpoint:
+		return h.saveCheckpoint(in)
+	case wire.OpCheckpointGet:
+		return wire.StateValue{Found: h.checkpoint != nil, Value: h.checkpoint}, nil
 	}
 	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %q", op)}
 }
@@ -82,14 +88,25 @@ func (h *fakeHost) notify(in []byte) (any, error) {
 		return nil, err
 	}
 	h.sent = append(h.sent, n)
-	if h.notifyError != nil {
-		return nil, h.notifyError
+	return wire.NotificationReceipt{ID: fmt.Sprintf("notification-%d", len(h.sent))}, nil
+}
+
+func (h *fakeHost) report(in []byte) (any, error) {
+	var p wire.Progress
+	if _, err := wire.Decode(in, &p); err != nil {
+		return nil, err
 	}
-	via := h.via
-	if via == nil {
-		via = n.Via
+	h.progress = append(h.progress, p)
+	return nil, nil
+}
+
+func (h *fakeHost) saveCheckpoint(in []byte) (any, error) {
+	var a wire.Checkpoint
+	if _, err := wire.Decode(in, &a); err != nil {
+		return nil, err
 	}
-	return sdk.Receipt{ID: fmt.Sprintf("notification-%d", len(h.sent)), Via: via}, nil
+	h.checkpoint = a.Value
+	return nil, nil
 }
 
 // failureOf renders an error as a host would. Marks of the sdk are read by

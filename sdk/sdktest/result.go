@@ -11,18 +11,20 @@ import (
 
 // Result is what came of a run.
 type Result struct {
-	Value         json.RawMessage    // the handler's answer
-	Failure       *wire.Error        // how the attempt failed, nil when it succeeded
-	Logs          []wire.LogLine     // in order
-	Notifications []sdk.Notification // in order, those that failed included
-	Requests      []sdk.HTTPRequest  // in order, those that failed included, secrets not filled in
+	Value      json.RawMessage   // the handler's answer
+	Failure    *wire.Error       // how the attempt failed, nil when it succeeded
+	Logs       []wire.LogLine    // in order
+	Requests   []sdk.HTTPRequest // in order, those that failed included, secrets not filled in
+	Progress   []wire.Progress   // in order
+	Checkpoint json.RawMessage   // what the next attempt would find; nil is nothing
 
 	Slept time.Duration // how long the handler wanted to sleep
 
 	// What happens with a success, and not at all when the handler failed.
-	State  map[string]json.RawMessage // what is kept afterwards, by key
-	Events []wire.Event               // published, in order
-	Jobs   []wire.Enqueue             // enqueued, in order
+	Notifications []sdk.Notification         // in order
+	State         map[string]json.RawMessage // what is kept afterwards, by key
+	Events        []wire.Event               // published, in order
+	Jobs          []wire.Enqueue             // enqueued, in order
 }
 
 // RequireOK ends the test when the handler failed.

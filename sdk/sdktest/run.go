@@ -29,16 +29,16 @@ type Case struct {
 	// fields get values fit for a test.
 	Execution sdk.Execution
 
-	// NotifyError fails every notification. It may be marked with sdk.Permanent
-	// or sdk.RetryAfter.
-	NotifyError error
-
 	// State is what earlier runs have kept: values that JSON can carry, by key.
 	State map[string]any
 
+	// Checkpoint is what an earlier attempt has saved: a value that JSON can carry,
+	// or a json.RawMessage. nil: nothing.
+	Checkpoint any
+
 	// HTTP answers the handler's requests; Answers makes one of a list. Its error
-	// fails the request, and may be marked as NotifyError may. Without it every
-	// request fails.
+	// fails the request, and may be marked with sdk.Permanent or sdk.RetryAfter.
+	// Without it every request fails.
 	HTTP func(sdk.HTTPRequest) (sdk.HTTPResponse, error)
 
 	// Secrets are the names of those that are granted and set.
@@ -47,10 +47,6 @@ type Case struct {
 	// Now is the host's time, for Context.Now. It stands still; what the handler
 	// sleeps passes at once, see Result.Slept. Defaults to the machine's.
 	Now time.Time
-
-	// Via is the routes that the receipt of a notification names. Defaults to
-	// those that were asked for.
-	Via []string
 }
 
 // Run runs the plugin's handler once and returns what came of it. Only
@@ -66,15 +62,22 @@ func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	if err != nil {
 		t.Fatalf("sdktest: %v", err)
 	}
-	host := &fakeHost{plugin: p, config: render(t, c.Config), notifyError: c.NotifyError, via: c.Via, answer: c.HTTP, secrets: c.Secrets, execution: execution, clock: clock{now: c.Now}}
+	host := &fakeHost{plugin: p, config: render(t, c.Config), answer: c.HTTP, secrets: c.Secrets, execution: execution, clock: clock{now: c.Now}}
+	if c.Checkpoint != nil {
+		host.checkpoint = render(t, c.Checkpoint)
+	}
 	host.state = stateOf(c.State, func(v any) json.RawMessage { return render(t, v) })
 	var response wire.Response
 	value, err := wire.Decode(sdk.Serve(&p, request, host), &response)
 	if err != nil {
 		t.Fatalf("sdktest: read response: %v", err)
 	}
-	result := Result{Value: value, Failure: response.Error, Logs: host.logs, Notifications: host.sent, Requests: host.requests, Slept: host.clock.slept}
+	result := Result{
+		Value: value, Failure: response.Error, Logs: host.logs, Requests: host.requests, Slept: host.clock.slept,
+		Progress: host.progress, Checkpoint: host.checkpoint,
+	}
 	if response.Error == nil {
+		result.Notifications = host.sent
 		result.State, result.Events, result.Jobs = host.state, host.events, host.jobs
 	}
 	return result

@@ -1,7 +1,7 @@
 package sdktest_test
 
 import (
-	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,16 +18,47 @@ func plugin(handle sdk.Handler) sdk.Plugin {
 func TestRunRecordsEverything(t *testing.T) {
 	result := sdktest.Run(t, plugin(func(c *sdk.Context) (any, error) {
 		c.Log.Info("one", "k", "v")
-		if _, err := c.Notify(sdk.Notification{ChannelID: "a", Message: "1"}); err == nil {
-			return nil, errors.New("the notification was not failed")
+		if err := c.Progress(50, "half"); err != nil {
+			return nil, err
 		}
-		_, err := c.Notify(sdk.Notification{ChannelID: "b", Message: "2"})
-		return nil, err
-	}), sdktest.Case{NotifyError: errors.New("down")})
+		if _, err := c.Notify(sdk.Notification{ChannelID: "a", Message: "1"}); err != nil {
+			return nil, err
+		}
+		return c.Notify(sdk.Notification{ChannelID: "b", Message: "2"})
+	}), sdktest.Case{})
+	result.RequireOK(t)
 
-	require.Equal(t, "notify: down", result.RequireFailure(t, wire.Retryable).Message)
+	require.JSONEq(t, `"notification-2"`, string(result.Value))
+	require.Equal(t, []wire.Progress{{Percent: 50, Message: "half"}}, result.Progress)
+	require.Nil(t, result.Checkpoint)
 	require.Equal(t, []wire.LogLine{{Level: "info", Message: "one", Fields: map[string]any{"k": "v"}}}, result.Logs)
 	require.Equal(t, []sdk.Notification{{ChannelID: "a", Message: "1"}, {ChannelID: "b", Message: "2"}}, result.Notifications)
+}
+
+func TestAFailedRunNotifiesNobodyAndKeepsItsCheckpoint(t *testing.T) {
+	fail := plugin(func(c *sdk.Context) (any, error) {
+		var at int
+		found, err := c.LoadCheckpoint(&at)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := c.Notify(sdk.Notification{ChannelID: "a", Message: "1"}); err != nil {
+			return nil, err
+		}
+		if err := c.Checkpoint(at + 1); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("found %v", found)
+	})
+	first := sdktest.Run(t, fail, sdktest.Case{})
+	require.Equal(t, "found false", first.RequireFailure(t, wire.Retryable).Message)
+	require.Empty(t, first.Notifications)
+	require.JSONEq(t, `1`, string(first.Checkpoint))
+	second := sdktest.Run(t, fail, sdktest.Case{Checkpoint: first.Checkpoint})
+	require.Equal(t, "found true", second.RequireFailure(t, wire.Retryable).Message)
+	require.JSONEq(t, `2`, string(second.Checkpoint))
+	third := sdktest.Run(t, fail, sdktest.Case{Checkpoint: "no number"})
+	require.Contains(t, third.RequireFailure(t, wire.Permanent).Message, "load checkpoint")
 }
 
 func TestRunFillsTheExecution(t *testing.T) {

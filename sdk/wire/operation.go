@@ -1,12 +1,14 @@
 package wire
 
+import "encoding/json"
+
 // The operations a plugin can call. Arguments and answer are JSON: the
 // arguments are the header of the call's frame, the answer is Reply.Value.
-// A name with a dot belongs to the capability in front of the dot.
+// A name with a dot belongs to the capability in front of the dot, if that is one.
 const (
 	OpLog    = "log"    // LogLine, no answer. Needs no grant
 	OpConfig = "config" // no arguments, answers the plugin's config object. Needs no grant
-	OpNotify = "notify" // Notification, answers a Receipt. Needs the grant notify
+	OpNotify = "notify" // Notification, answers a NotificationReceipt. Needs the grant notify
 
 	OpStateGet    = "kv.get"    // StateKey, answers a StateValue. Needs the grant kv, as the next three
 	OpStateSet    = "kv.set"    // StateSet, no answer
@@ -21,6 +23,10 @@ const (
 	OpSleep    = "sleep"    // SleepArgs, no answer; ends early, with an error, when the run does
 	OpHTTP     = "http"     // HTTPRequest and a payload, answers an HTTPResponse and a payload. Needs the grant http
 	OpSecret   = "secret"   // SecretName, answers the placeholder of the secret, a string. Needs the grant secrets
+
+	OpProgress      = "progress"       // Progress, no answer. Needs no grant, as the next two
+	OpCheckpoint    = "checkpoint"     // Checkpoint, no answer; it is stored when the answer comes
+	OpCheckpointGet = "checkpoint.get" // no arguments, answers a StateValue
 )
 
 // LogLine is the argument of OpLog.
@@ -38,8 +44,19 @@ type Notification struct {
 	Via       []string `json:"via,omitempty"` // routes, for example discord, email; none leaves it to the service
 }
 
-// Receipt is the answer of OpNotify.
-type Receipt struct {
-	ID  string   `json:"id,omitempty"` // the notification service's own id, when it gave one
-	Via []string `json:"via"`          // the routes that were really used
+// NotificationReceipt is the answer of OpNotify: the notification's id, the same
+// in a later attempt.
+type NotificationReceipt struct {
+	ID string `json:"id"`
+}
+
+// Progress is the argument of OpProgress.
+type Progress struct {
+	Percent float64 `json:"percent"` // 0 to 100
+	Message string  `json:"message"` // at most 200 bytes
+}
+
+// Checkpoint is the argument of OpCheckpoint: any JSON value of at most 64 KiB.
+type Checkpoint struct {
+	Value json.RawMessage `json:"value"`
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -72,6 +71,9 @@ var acts = map[string]func(*sdk.Context, order) (any, error){
 	"outside":   lookOutside,
 	"goroutine": leaveGoroutine,
 	"notify":    notify,
+	"progress":  progress,
+	"resume":    resume,
+	"save":      save,
 	"http":      request,
 	"upload":    upload,
 	"secret":    func(c *sdk.Context, o order) (any, error) { return c.Secret(o.Text) },
@@ -164,18 +166,72 @@ func leaveGoroutine(*sdk.Context, order) (any, error) {
 }
 
 // notify swallows the error when asked to, as a plugin that hides what it tries
-// would.
+// would. Told to fail, it fails the first N attempts, or all, after it has
+// notified.
 func notify(c *sdk.Context, o order) (any, error) {
-	var last sdk.Receipt
+	if o.Text == "fail" {
+		if _, err := c.Notify(message); err != nil {
+			return nil, err
+		}
+		if o.N == 0 || c.Execution.Attempt <= o.N {
+			return nil, errOrdinary
+		}
+		return nil, nil
+	}
+	var last string
 	for range max(o.N, 1) {
-		receipt, err := c.Notify(sdk.Notification{ChannelID: "channel", Message: "message", Via: []string{"email"}})
+		id, err := c.Notify(message)
 		if err != nil && o.Text != "swallow" {
 			return nil, err
 		}
-		last = receipt
+		last = id
 	}
-	b, err := json.Marshal(last)
-	return json.RawMessage(b), err
+	return last, nil
+}
+
+var message = sdk.Notification{ChannelID: "channel", Message: "message", Via: []string{"email"}}
+
+// progress tells of N steps.
+func progress(c *sdk.Context, o order) (any, error) {
+	for i := range o.N + 1 {
+		if err := c.Progress(100*float64(i)/float64(o.N), o.Text); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// resume does one step of N, from where the attempt before has stopped, and
+// fails unless it was the last one. Told to hold, the first attempt stays there.
+func resume(c *sdk.Context, o order) (any, error) {
+	var step int
+	found, err := c.LoadCheckpoint(&step)
+	if err != nil {
+		return nil, err
+	}
+	step++
+	if err := c.Checkpoint(step); err != nil {
+		return nil, err
+	}
+	if err := c.Progress(100*float64(step)/float64(o.N), fmt.Sprint("step ", step)); err != nil {
+		return nil, err
+	}
+	if o.Text == "hold" && !found {
+		time.Sleep(time.Hour)
+	}
+	if step < o.N {
+		return nil, errOrdinary
+	}
+	return step, nil
+}
+
+// save saves N bytes, and swallows the error when asked to.
+func save(c *sdk.Context, o order) (any, error) {
+	err := c.Checkpoint(strings.Repeat("x", o.N))
+	if o.Text == "swallow" {
+		return nil, nil
+	}
+	return nil, err
 }
 
 // request asks for what Text says, a method and an address, with a secret, and

@@ -20,9 +20,9 @@ type answering struct {
 	told []host.Notification
 }
 
-func (a *answering) Notify(_ context.Context, n host.Notification) (host.Receipt, error) {
+func (a *answering) Notify(_ context.Context, n host.Notification) error {
 	a.told = append(a.told, n)
-	return host.Receipt{}, a.err
+	return a.err
 }
 
 func failedMessage() core.Message {
@@ -34,10 +34,24 @@ func failedMessage() core.Message {
 func TestAnAlertIsANotification(t *testing.T) {
 	n := &answering{}
 	m := failedMessage()
-	require.NoError(t, host.NewAlerts(n).Alert(t.Context(), m))
+	require.NoError(t, host.NewMessenger(n).Deliver(t.Context(), m))
 	require.Equal(t, []host.Notification{{
 		IdempotencyKey: m.ID, Event: "execution.failed", ExecutionID: m.ExecutionID, TaskID: m.TaskID, TaskName: "Stream Reminder", TaskType: "test",
 		NominalTime: coretest.Epoch(), Message: `task "Stream Reminder" failed: no such channel`,
+	}}, n.told)
+}
+
+func TestWhatAPluginNotifiesArrivesAsItWasSaid(t *testing.T) {
+	h := loaded(t, callOnce(wire.OpNotify, wire.Notification{ChannelID: "c", Message: "a\x00b", Via: []string{"email"}}), "grants: {notify: true}")
+	nominal := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	out, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", TaskID: "t", TaskName: "Task", Type: "x", Attempt: 1, NominalTime: nominal})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"id": "e:1"}`, string(out.Result))
+	n := &answering{}
+	require.NoError(t, host.NewMessenger(n).Deliver(t.Context(), out.Effects.Messages[0]))
+	require.Equal(t, []host.Notification{{
+		IdempotencyKey: "e:1", ExecutionID: "e", TaskID: "t", TaskName: "Task", TaskType: "x", NominalTime: nominal,
+		ChannelID: "c", Message: "a\ufffdb", Via: []string{"email"},
 	}}, n.told)
 }
 
@@ -54,12 +68,16 @@ func TestAnAlertThatIsRefused(t *testing.T) {
 		"endless":   {&wire.Error{Kind: wire.Retryable, RetryAfterMS: 1 << 62}, core.ClassRetryable, 30 * 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, ok := errors.AsType[*core.Failure](host.NewAlerts(&answering{err: c.answer}).Alert(t.Context(), failedMessage()))
+			f, ok := errors.AsType[*core.Failure](host.NewMessenger(&answering{err: c.answer}).Deliver(t.Context(), failedMessage()))
 			require.True(t, ok)
 			require.Equal(t, c.class, f.Class)
 			require.Equal(t, c.after, f.RetryAfter)
 		})
 	}
-	require.ErrorIs(t, host.NewAlerts(&answering{err: other}).Alert(t.Context(), failedMessage()), other)
-	require.Error(t, host.NewAlerts(&answering{}).Alert(t.Context(), core.Message{Data: []byte(`{`)}))
+	require.ErrorIs(t, host.NewMessenger(&answering{err: other}).Deliver(t.Context(), failedMessage()), other)
+	for _, m := range []core.Message{
+		{Kind: core.MessageAlert, Data: []byte(`{`)}, {Kind: core.MessageNotification, Data: []byte(`{`)}, {Kind: "other", Data: []byte(`{}`)},
+	} {
+		require.Equal(t, core.ClassPermanent, core.FailureOf(host.NewMessenger(&answering{}).Deliver(t.Context(), m)).Class)
+	}
 }

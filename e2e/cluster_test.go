@@ -56,8 +56,11 @@ type node struct {
 	postgres, redis, rabbitmq *faultproxy.Proxy
 }
 
+// toOutside lets a plugin reach what stands for the outside world.
+const toOutside = `config: {outside: "${NOTIFICATION_SERVICE_URL}"}, grants: {http: ["POST ${NOTIFICATION_SERVICE_URL}/**"], privateNetworks: [127.0.0.1/32]}`
+
 const effectPlugin = `plugins:
-  - {type: effect, runtime: wasm, source: effect.wasm, limits: {concurrency: 200}, grants: {notify: true}}
+  - {type: effect, runtime: wasm, source: effect.wasm, limits: {concurrency: 200}, ` + toOutside + `}
   - {type: noop, runtime: wasm, source: noop.wasm, limits: {concurrency: 200}}
 `
 
@@ -301,7 +304,7 @@ func (n *node) pluginsOf(types ...string) {
 			program = "noop"
 		}
 		if name == "effect" {
-			grants = ", grants: {notify: true}"
+			grants = ", " + toOutside
 		}
 		text += fmt.Sprintf("  - {type: %s, runtime: wasm, source: %s.wasm%s}\n", name, program, grants)
 	}

@@ -18,7 +18,7 @@ type effect struct {
 }
 
 // journal is a fake outside world that writes down every effect that reaches
-// it, repeated ones too. Alerts go to the same service and are counted apart.
+// it, repeated ones too. Alerts go to the same server and are counted apart.
 type journal struct {
 	*httptest.Server
 	mu      sync.Mutex

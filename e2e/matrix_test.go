@@ -52,7 +52,7 @@ func TestCrashMatrix(t *testing.T) {
 
 // warm compiles the plugins, so that no row is slow because of that.
 func warm(t testing.TB) {
-	s := newService(t)
+	s := newService(t, "NOTIFICATION_SERVICE_URL=http://127.0.0.1:1")
 	s.writePlugins(effectPlugin)
 	s.start()
 	s.kill()

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// outside is a fake notification service with a journal of what reached it.
+// outside is a fake notification service with a journal of what reached it. The
+// plugin effect reaches it, too.
 type outside struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -52,7 +53,7 @@ func (o *outside) take(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(`{"id":"n-1","via":["discord","email"]}`))
+	_, _ = w.Write([]byte(`{}`))
 }
 
 // delivered returns how often each idempotency key arrived.

@@ -1,4 +1,4 @@
-// Command effect is a plugin whose one effect is seen outside: a notification
+// Command effect is a plugin whose one effect is seen outside at once: a request
 // that names the attempt and its fencing token. Its data says when the effect
 // comes and how the run ends, so that a test can break a node at that moment.
 package main
@@ -21,6 +21,11 @@ type order struct {
 	Failures int  `json:"failures"` // so many attempts fail after their effect
 }
 
+// config says where the outside is.
+type config struct {
+	Outside string `json:"outside"`
+}
+
 // mark is what the outside gets to know.
 type mark struct {
 	Mark    string `json:"mark"` // begin or effect
@@ -31,7 +36,8 @@ type mark struct {
 func init() {
 	sdk.Register(sdk.Plugin{
 		Name: "effect", Version: "1.0.0", Summary: "Has one effect.",
-		Capabilities: []sdk.Capability{sdk.CapabilityNotify}, Handle: handle,
+		ConfigSchema: `{"type": "object", "required": ["outside"]}`,
+		Capabilities: []sdk.Capability{sdk.CapabilityHTTP}, Handle: handle,
 	})
 }
 
@@ -72,6 +78,9 @@ func tell(c *sdk.Context, what string) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Notify(sdk.Notification{ChannelID: "effects", Message: string(text), Via: []string{"test"}})
-	return err
+	var cfg config
+	if err := c.Config(&cfg); err != nil {
+		return err
+	}
+	return c.PostJSON(cfg.Outside+"/notifications", nil, map[string]string{"executionId": c.Execution.ID, "message": string(text)}, nil)
 }

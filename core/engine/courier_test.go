@@ -86,16 +86,17 @@ func TestTheNodeWithTheDutyDeliversAtOnceWhatAnotherOneWrote(t *testing.T) {
 
 func TestNotificationsOfATaskKeepTheirOrder(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		var events, people listener
 		away := true
+		people := &slowly{takes: func(m core.Message) time.Duration {
+			return 500 * time.Millisecond / time.Duration(m.Seq) // later ones would be faster
+		}}
 		people.refuse = func(m core.Message) error {
-			time.Sleep(time.Duration(20-len(m.ID)%10) * time.Millisecond) // the listener's lock makes them wait
 			if away {
 				return errors.New("down")
 			}
 			return nil
 		}
-		e := w.node(notifying(12, 0), telling(&events, &people))
+		e := w.node(notifying(12, 0), func(c *engine.Config) { c.Messenger = people })
 		x := w.execute(w.task())
 		time.Sleep(time.Second)
 		require.Equal(t, []string{x.ID + ":1"}, people.ids(), "those behind wait with the first one")
@@ -114,20 +115,47 @@ func TestNotificationsOfATaskKeepTheirOrder(t *testing.T) {
 	})
 }
 
+// Who notifies nobody wakes nobody.
+func TestOnlyANotificationIsSignalled(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		signals, end := w.signals.Subscribe()
+		defer end()
+		count := func() (n int) {
+			for {
+				select {
+				case s := <-signals:
+					if s.Kind == core.SignalNotify {
+						n++
+					}
+				default:
+					return n
+				}
+			}
+		}
+		for n, run := range []invoker{instantly, notifying(1, 0), notifying(1, 100)} {
+			e := w.node(run)
+			w.execute(w.task(policy(once)))
+			time.Sleep(time.Minute)
+			stop(e, time.Second)
+			require.Equal(t, n%2, count(), n)
+		}
+	})
+}
+
 // slowly takes its time for each message.
 type slowly struct {
 	listener
-	takes time.Duration
+	takes func(core.Message) time.Duration
 }
 
 func (s *slowly) Deliver(ctx context.Context, m core.Message) error {
-	time.Sleep(s.takes)
+	time.Sleep(s.takes(m))
 	return s.listener.Deliver(ctx, m)
 }
 
 func TestASlowServiceGetsEachNotificationOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		people := &slowly{takes: 8 * time.Second}
+		people := &slowly{takes: func(core.Message) time.Duration { return 8 * time.Second }}
 		e := w.node(notifying(20, 0), func(c *engine.Config) { c.Messenger = people })
 		x := w.execute(w.task())
 		time.Sleep(time.Hour)

@@ -50,22 +50,33 @@ type StateStore interface {
 	PluginStateSize(ctx context.Context, owner string) (int, error)
 }
 
+// MessagesAt returns the messages as they are when the success is stored at now:
+// they happen then, by the clock of the store.
+func (e Effects) MessagesAt(now time.Time) []Message {
+	messages := slices.Clone(e.Messages)
+	for i := range messages {
+		messages[i].Time = Instant(now)
+	}
+	return messages
+}
+
 // EventOf makes the message that a plugin publishes: the n-th effect of an
-// execution, so that a repeated attempt publishes the same.
-func EventOf(in Invocation, n string, eventType string, data json.RawMessage, now time.Time) Message {
-	return effectOf(in, n, MessageEvent, eventType, data, now)
+// execution, so that a repeated attempt publishes the same. Its time is set by
+// the store.
+func EventOf(in Invocation, n string, eventType string, data json.RawMessage) Message {
+	return effectOf(in, n, MessageEvent, eventType, data)
 }
 
 // NotificationOf is EventOf for a notification. Who delivers it knows what the
 // data is.
-func NotificationOf(in Invocation, n string, data json.RawMessage, now time.Time) Message {
-	return effectOf(in, n, MessageNotification, TypeNotification, data, now)
+func NotificationOf(in Invocation, n string, data json.RawMessage) Message {
+	return effectOf(in, n, MessageNotification, TypeNotification, data)
 }
 
-func effectOf(in Invocation, n string, kind MessageKind, typ string, data json.RawMessage, now time.Time) Message {
+func effectOf(in Invocation, n string, kind MessageKind, typ string, data json.RawMessage) Message {
 	return Message{
 		ID: in.ExecutionID + ":" + n, Kind: kind, Type: typ,
-		TaskID: in.TaskID, ExecutionID: in.ExecutionID, Time: Instant(now), Data: data,
+		TaskID: in.TaskID, ExecutionID: in.ExecutionID, Data: data,
 	}
 }
 

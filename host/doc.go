@@ -22,7 +22,9 @@
 // # What a plugin can reach
 //
 // Nothing by default. An operation belongs to a capability, and the operator
-// grants capabilities in plugins.yaml. Only log and config need no grant. HTTP
+// grants capabilities in plugins.yaml. Only what reaches nothing beyond the run's
+// own execution needs no grant: log, config, clock, progress, checkpoint and the
+// like. HTTP
 // requests are made by the host, to the addresses and with the secrets that are
 // granted; see web, exchange and dialler. A plugin that asks for more than it
 // was granted is not loaded; one that uses what it was not granted ends with

@@ -188,7 +188,7 @@ func (c *call) publish(in []byte) (json.RawMessage, error) {
 		a.Data = json.RawMessage("null")
 	}
 	m, err := c.tell(core.MessageEvent, maxPublished, func(n string) core.Message {
-		return core.EventOf(c.in, n, a.Type, withoutNUL(a.Data), c.now())
+		return core.EventOf(c.in, n, a.Type, withoutNUL(a.Data))
 	})
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (c *call) notify(in []byte) (json.RawMessage, error) {
 		return nil, err
 	}
 	m, err := c.tell(core.MessageNotification, maxNotified, func(n string) core.Message {
-		return core.NotificationOf(c.in, n, data, c.now())
+		return core.NotificationOf(c.in, n, data)
 	})
 	if err != nil {
 		return nil, err

@@ -361,3 +361,17 @@ func TestEventsAndNotificationsAreCountedApart(t *testing.T) {
 	_, err := h.invoke(t, "x")
 	require.ErrorContains(t, err, "more than 100 notifications")
 }
+
+func TestProgressIsHandedOnAsItWasSaid(t *testing.T) {
+	h := checkpointing(t, nil, func(d desk) error {
+		return d.ask(wire.OpProgress, wire.Progress{Percent: 12.5, Message: "a\x00b"}, nil)
+	})
+	var said []core.Progress
+	before := time.Now().Add(-time.Second)
+	_, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: "x", Attempt: 1, Report: func(p core.Progress) { said = append(said, p) }})
+	require.NoError(t, err)
+	require.Len(t, said, 1)
+	require.Equal(t, 12.5, said[0].Percent)
+	require.Equal(t, "a\ufffdb", said[0].Message)
+	require.WithinRange(t, said[0].At, before, time.Now())
+}

@@ -52,9 +52,12 @@
 // crypto/rand are real. What the handler may do beyond computing, it asks for in
 // Plugin.Capabilities, and the operator grants it.
 //
-// An attempt may be run again after it had its effect (a crash, a lost lease).
-// Effects through the Context carry an idempotency key that is the same for all
-// attempts; to outside systems of your own, pass Execution.IdempotencyKey.
+// State, events, notifications and enqueued tasks take effect in the step that
+// stores the handler's success, or not at all. An HTTP request takes effect at
+// once, and the attempt may be run again after that (a crash, a lost lease):
+// requests carry an idempotency key that is the same for all attempts; to outside
+// systems of your own, pass Execution.IdempotencyKey. A handler that takes long
+// saves checkpoints, and its next attempt goes on there.
 //
 // # How a run ends
 //

@@ -59,7 +59,7 @@ func effectsOfSuccess(f *fixture) {
 	f.remember(value("x", "gone", `1`), value("x", "kept", `1`))
 	enqueued := Task(Named("enqueued"))
 	in := core.Invocation{ExecutionID: core.NewID(), TaskID: core.NewID()}
-	message := core.EventOf(in, "1", "stream.started", json.RawMessage(`{"a":1}`), f.clock.Now())
+	message := core.EventOf(in, "1", "stream.started", json.RawMessage(`{"a":1}`))
 	before := len(f.messages(core.MessageEvent))
 	f.remember(value("x", "a", `{"n":1}`), value("x", "a", `{"n":2}`), value("x", "gone", ""), value("y", "a", `"other"`))
 	require.True(f, f.finishWith(f.putRunning(), succeed, core.Effects{Messages: []core.Message{message}, Tasks: []core.Task{enqueued}}))
@@ -81,7 +81,8 @@ func effectsOfSuccess(f *fixture) {
 func notificationsOfSuccess(f *fixture) {
 	e := f.putRunning()
 	in := core.Invocation{ExecutionID: e.ID, TaskID: e.TaskID}
-	want := core.NotificationOf(in, "1", json.RawMessage(`{"message":"live"}`), f.clock.Now())
+	want := core.NotificationOf(in, "1", json.RawMessage(`{"message":"live"}`))
+	want.Time = f.clock.Advance(time.Second)
 	require.True(f, f.finishWith(e, succeed, core.Effects{Messages: []core.Message{want}}))
 	got := f.messages(core.MessageNotification)
 	require.Len(f, got, 1)
@@ -96,7 +97,7 @@ func effectsOfFailure(f *fixture) {
 	enqueued := Task()
 	effects := core.Effects{
 		State: []core.StateWrite{value("x", "a", `1`)}, Tasks: []core.Task{enqueued},
-		Messages: []core.Message{core.NotificationOf(core.Invocation{ExecutionID: core.NewID(), TaskID: core.NewID()}, "1", json.RawMessage(`{}`), f.clock.Now())},
+		Messages: []core.Message{core.NotificationOf(core.Invocation{ExecutionID: core.NewID(), TaskID: core.NewID()}, "1", json.RawMessage(`{}`))},
 	}
 	require.True(f, f.finishWith(f.putRunning(), failForGood, effects))
 	require.True(f, f.finishWith(f.putRunning(), retryLater, effects))

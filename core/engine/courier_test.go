@@ -20,7 +20,7 @@ func notifying(n, failures int) invoker {
 	return func(_ context.Context, in core.Invocation) (core.Outcome, error) {
 		var out core.Outcome
 		for i := range n {
-			out.Effects.Messages = append(out.Effects.Messages, core.NotificationOf(in, fmt.Sprint(i+1), json.RawMessage(`{}`), time.Now()))
+			out.Effects.Messages = append(out.Effects.Messages, core.NotificationOf(in, fmt.Sprint(i+1), json.RawMessage(`{}`)))
 		}
 		if in.Attempt <= failures {
 			return out, &core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassRetryable, Message: "no"}

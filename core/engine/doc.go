@@ -7,11 +7,12 @@
 //	worker      queue → claim → plugin → end of the attempt
 //	completer   ends of attempts → store, grouped
 //	keeper      heartbeats of the leases this node holds
+//	reporter    what running attempts say about how far they are → store, once a second
 //	reaper      executions whose lease expired → next attempt; lost messages → again
 //	janitor     old history and keys → removed
 //	lookout     executions that have not started in time → told
 //	relay       events of the outbox → publisher, in order
-//	herald      alerts of the outbox → people
+//	herald      alerts of the outbox → people; a second one, the courier, notifications
 //	registrar   this node → the registry of nodes
 //
 // All state that matters is in the store. Every duty may run on any number of

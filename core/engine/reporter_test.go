@@ -129,3 +129,19 @@ func TestNobodySpeaksForAnAttemptThatHasEnded(t *testing.T) {
 		stop(e, time.Second)
 	})
 }
+
+// What the store has not taken is kept for attempts that run, and for no others:
+// those that run are few, however long the store is away.
+func TestTheLastWordIsNotKeptForAStoreThatIsAway(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		s := &slate{Store: w.store, away: true}
+		e := w.node(reporting(1, time.Second, &core.Failure{Class: core.ClassRetryable}), func(c *engine.Config) { c.Store = s })
+		x := w.execute(w.task(policy(func(p *core.Policy) { p.RetryPolicy.Delay = core.MillisOf(time.Hour) })))
+		time.Sleep(time.Minute)
+		s.set(false)
+		time.Sleep(time.Minute)
+		require.Equal(t, core.StatusRetrying, w.execution(x.ID).Status)
+		require.Empty(t, s.writes)
+		stop(e, time.Second)
+	})
+}

@@ -75,7 +75,7 @@ func (s *Store) perform(e core.Effects, now time.Time) {
 	for _, w := range e.State {
 		s.state.write(w, now)
 	}
-	s.outbox.post(e.Messages)
+	s.outbox.post(e.MessagesAt(now))
 	for _, t := range e.Tasks {
 		t.Basis = nil
 		s.tasks.put(cloneTask(t))

@@ -73,7 +73,7 @@ func (c conn) apply(ctx context.Context, effects []core.Effects) error {
 		}
 	}
 	for _, e := range effects {
-		if err := c.post(ctx, e.Messages); err != nil {
+		if err := c.post(ctx, e.MessagesAt(c.now)); err != nil {
 			return err
 		}
 		for _, t := range e.Tasks {

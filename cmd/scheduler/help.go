@@ -22,7 +22,7 @@ func help(args []string, env environment) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "usage: scheduler <command>\n\ncommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-32s %s\n", c.name+" "+c.args, c.summary)
+		fmt.Fprintf(w, "  %-44s %s\n", c.name+" "+c.args, c.summary)
 	}
 	fmt.Fprint(w, "\nConfiguration is read from environment variables; README.md lists them.\n")
 }

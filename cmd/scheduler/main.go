@@ -60,6 +60,7 @@ func commands() []command {
 		{"migrate", "up|down|status", "change or show the database schema, without running the service", migrate},
 		{"doctor", "", "check the services, versions, clocks, schema and plugins that the configuration names", diagnose},
 		{"ready", "", "ask the service on this machine whether it is ready, for health checks", ready},
+		{"plugin", "new|build|test|run|inspect|verify", "write, try and look into plugins, without the service", plugin},
 		{"cron", "explain|next EXPRESSION", "say in words what a cron expression does, or when it fires next", cron},
 		{"version", "", "print the version", version},
 	}

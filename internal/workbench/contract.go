@@ -1,0 +1,205 @@
+package workbench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+)
+
+// Verdict is what a check found.
+type Verdict string
+
+// The verdicts.
+const (
+	Passed Verdict = "ok"
+	Warned Verdict = "warn" // allowed, and worth knowing
+	Broken Verdict = "FAIL"
+)
+
+// Check is one part of the contract.
+type Check struct {
+	Name    string
+	Verdict Verdict
+	Detail  string
+}
+
+// Trial is the input of a contract test.
+type Trial struct {
+	Data     json.RawMessage // task data that the plugin can handle
+	Settings Settings
+}
+
+// endWithin is how soon a run ends after it was told to: host.Plugin promises a
+// second, and a busy machine may be slow.
+const endWithin = 3 * time.Second
+
+// Contract holds a program against what the service relies on and what users
+// expect: it loads, takes the data and ends well; it does the same with the same
+// input; it ends when it is told to, and works afterwards; and it says how much
+// memory it needs. HTTP requests really go out, as far as Settings grant them.
+func (b *Bench) Contract(ctx context.Context, p Program, t Trial) []Check {
+	s, err := b.Load(ctx, p, t.Settings)
+	if err != nil {
+		return []Check{{"loads", Broken, err.Error()}}
+	}
+	defer s.Close(context.WithoutCancel(ctx))
+	checks := []Check{{"loads", Passed, p.Manifest.Name + "@" + p.Manifest.Version + ", " + p.Runtime}, s.checkSchema(t.Data)}
+	if checks[1].Verdict == Broken {
+		return checks
+	}
+	first := s.checkRun(ctx, t.Data)
+	checks = append(checks, first)
+	if first.Verdict != Broken {
+		checks = append(checks, s.checkReplay(ctx, t.Data))
+	}
+	checks = append(checks, s.checkDeadline(ctx, t.Data), s.checkCancel(ctx, t.Data))
+	if first.Verdict != Broken {
+		checks = append(checks, s.checkAfterwards(ctx, t.Data), b.checkMemory(ctx, p, t))
+	}
+	return checks
+}
+
+// checkSchema holds the data, and data that nobody expects, against the schema.
+func (s *Session) checkSchema(data json.RawMessage) Check {
+	const name = "data schema"
+	if len(s.Program.Manifest.DataSchema) == 0 {
+		return Check{name, Warned, "there is none: wrong data is found out only when the task runs"}
+	}
+	if err := s.CheckData(data); err != nil {
+		return Check{name, Broken, "the data does not fit: " + problems(err)}
+	}
+	stranger := json.RawMessage(`{"a member that nobody knows": 1}`)
+	if s.CheckData(stranger) == nil {
+		return Check{name, Warned, "it accepts members that the plugin does not know; add \"additionalProperties\": false"}
+	}
+	return Check{name, Passed, "accepts the data, refuses others"}
+}
+
+// problems lists what is wrong with which field.
+func problems(err error) string {
+	e, ok := errors.AsType[*core.Error](err)
+	if !ok {
+		return err.Error()
+	}
+	text := e.Message
+	for _, f := range e.Fields {
+		text += "; " + f.Field + " " + f.Problem
+	}
+	return text
+}
+
+func (s *Session) checkRun(ctx context.Context, data json.RawMessage) Check {
+	const name = "runs"
+	start := now()
+	out, err := s.Run(ctx, Attempt{Data: data})
+	took := now().Sub(start).Round(10 * time.Microsecond)
+	if err != nil {
+		return Check{name, Broken, Describe(err)}
+	}
+	return Check{name, Passed, fmt.Sprintf("in %s, %d bytes of result, %d lines of log", took, len(out.Result), len(out.Logs))}
+}
+
+// checkReplay runs the same attempt twice. State that the first run has kept is
+// there in the second, as it would be.
+func (s *Session) checkReplay(ctx context.Context, data json.RawMessage) Check {
+	const name = "same input, same result"
+	a := Attempt{Data: data, ID: core.NewID(), Nominal: now()}
+	first, err := s.Run(ctx, a)
+	if err != nil {
+		return Check{name, Broken, "another run with the same data failed: " + Describe(err)}
+	}
+	a.Number = 2
+	second, err := s.Run(ctx, a)
+	switch {
+	case err != nil:
+		return Check{name, Broken, "a second attempt of the same execution failed: " + Describe(err)}
+	case !equalJSON(first.Result, second.Result):
+		return Check{name, Warned, "the results differ: " + clip(string(first.Result)) + " and " + clip(string(second.Result))}
+	case len(first.Effects.Messages) != len(second.Effects.Messages) || len(first.Effects.Tasks) != len(second.Effects.Tasks):
+		return Check{name, Warned, "the second attempt asked for other effects; their idempotency keys are counted in order"}
+	}
+	return Check{name, Passed, "twice the same execution"}
+}
+
+// checkDeadline runs with a deadline that is over at once.
+func (s *Session) checkDeadline(ctx context.Context, data json.RawMessage) Check {
+	return s.ends(ctx, "ends at its deadline", data, time.Millisecond, func(context.CancelFunc) {})
+}
+
+// checkCancel cancels a run a moment after it began.
+func (s *Session) checkCancel(ctx context.Context, data json.RawMessage) Check {
+	return s.ends(ctx, "ends when cancelled", data, time.Minute, func(cancel context.CancelFunc) {
+		time.AfterFunc(time.Millisecond, cancel)
+	})
+}
+
+// ends runs and demands that the run is over soon, however it ends.
+func (s *Session) ends(ctx context.Context, name string, data json.RawMessage, timeout time.Duration, begun func(context.CancelFunc)) Check {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	begun(cancel)
+	start := now()
+	_, err := s.Run(ctx, Attempt{Data: data, Timeout: timeout})
+	if took := now().Sub(start); took > endWithin {
+		return Check{name, Broken, fmt.Sprintf("it took %s", took.Round(time.Millisecond))}
+	}
+	if err == nil {
+		return Check{name, Passed, "it was done before"}
+	}
+	return Check{name, Passed, Describe(err)}
+}
+
+// checkAfterwards runs once more: a run that was ended leaves nothing behind.
+func (s *Session) checkAfterwards(ctx context.Context, data json.RawMessage) Check {
+	const name = "works after that"
+	if _, err := s.Run(ctx, Attempt{Data: data}); err != nil {
+		return Check{name, Broken, Describe(err)}
+	}
+	return Check{name, Passed, ""}
+}
+
+// checkMemory finds the least memory, of some sizes, that the data needs.
+func (b *Bench) checkMemory(ctx context.Context, p Program, t Trial) Check {
+	const name = "memory"
+	for _, size := range []string{"1MiB", "2MiB", "4MiB", "8MiB", "16MiB", "32MiB"} {
+		with := t.Settings
+		with.Limits = map[string]any{"memory": size}
+		for key, value := range t.Settings.Limits {
+			if key != "memory" {
+				with.Limits[key] = value
+			}
+		}
+		s, err := b.Load(ctx, p, with)
+		if err != nil {
+			continue
+		}
+		_, err = s.Run(ctx, Attempt{Data: t.Data})
+		s.Close(context.WithoutCancel(ctx))
+		if err == nil {
+			return Check{name, Passed, "limits.memory: " + size + " is enough for this data"}
+		}
+	}
+	return Check{name, Passed, "needs more than 32MiB; the default is " + host.DefaultMemory.String()}
+}
+
+func now() time.Time { return core.SystemClock{}.Now() }
+
+func equalJSON(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// clip shortens a text for one line.
+func clip(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}

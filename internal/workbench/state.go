@@ -1,0 +1,71 @@
+package workbench
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nexuscore/scheduler/core"
+)
+
+// state is the state of one plugin, in memory.
+type state struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	entries map[string]core.StateEntry
+}
+
+func newState() *state {
+	return &state{now: core.SystemClock{}.Now, entries: map[string]core.StateEntry{}}
+}
+
+// apply stores what a success has written.
+func (s *state) apply(writes []core.StateWrite) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range writes {
+		if w.Value == nil {
+			delete(s.entries, w.Key)
+			continue
+		}
+		s.entries[w.Key] = core.StateEntry{Key: w.Key, Value: w.Value, UpdatedAt: s.now(), ExpiresAt: w.ExpiresAt}
+	}
+}
+
+// PluginState implements core.StateStore.
+func (s *state) PluginState(_ context.Context, _, prefix, after string, limit int) ([]core.StateEntry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	var page []core.StateEntry
+	for _, key := range slices.Sorted(maps.Keys(s.entries)) {
+		if strings.HasPrefix(key, prefix) && key > after && len(page) < limit {
+			page = append(page, s.entries[key])
+		}
+	}
+	return page, nil
+}
+
+// PluginStateSize implements core.StateStore.
+func (s *state) PluginStateSize(context.Context, string) (size int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
+	for key, e := range s.entries {
+		size += len(key) + len(e.Value)
+	}
+	return size, nil
+}
+
+// expire forgets what has expired. The caller holds mu.
+func (s *state) expire() {
+	maps.DeleteFunc(s.entries, func(_ string, e core.StateEntry) bool {
+		return e.ExpiresAt != nil && !e.ExpiresAt.After(s.now())
+	})
+}
+
+var _ core.StateStore = (*state)(nil)

@@ -98,7 +98,7 @@ func (f pluginFlags) failed(err error) int {
 	return exitError
 }
 
-func pluginNew(_ context.Context, args []string, env environment) int {
+func pluginNew(ctx context.Context, args []string, env environment) int {
 	f := newPluginFlags("new", env)
 	var s workbench.Scaffold
 	f.StringVar(&s.Lang, "lang", "go", "language: "+strings.Join(workbench.Languages(), ", "))
@@ -116,7 +116,13 @@ func pluginNew(_ context.Context, args []string, env environment) int {
 	for _, file := range files {
 		fmt.Fprintln(env.stdout, file)
 	}
-	fmt.Fprintf(env.stdout, "\nnext:\n  cd %s\n  cat README.md\n", filepath.Dir(files[0]))
+	dir := filepath.Dir(files[0])
+	if s.Lang == "go" {
+		if err := workbench.Tidy(ctx, dir); err != nil {
+			fmt.Fprintf(env.stderr, "the module's requirements are not complete; run go mod tidy in %s: %s\n", dir, err)
+		}
+	}
+	fmt.Fprintf(env.stdout, "\nnext: cd %s; README.md has the commands\n", dir)
 	return exitOK
 }
 

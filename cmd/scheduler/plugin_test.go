@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// author is a shell in an empty directory, with the sums of the modules that the
-// sdk stands on, so that nothing is downloaded.
+// newAuthor is a shell of somebody who writes plugins.
 func newAuthor(t *testing.T) *shell {
 	s := newShell(t)
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(s.dir, "cache"))
@@ -39,9 +38,6 @@ func (s *shell) scaffold(name string, edit func(source string) string) (program 
 	s.t.Helper()
 	s.must("plugin", "new", name, "--dir", s.dir, "--sdk", "../..")
 	dir := filepath.Join(s.dir, name)
-	sums, err := os.ReadFile("../../go.sum")
-	require.NoError(s.t, err)
-	require.NoError(s.t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
 	main := filepath.Join(dir, "main.go")
 	source, err := os.ReadFile(main)
 	require.NoError(s.t, err)

@@ -48,6 +48,16 @@ func Build(ctx context.Context, dir, target, output string) (string, error) {
 	return output, nil
 }
 
+// Tidy completes the go.mod of a Go plugin: what its tests and build need.
+func Tidy(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, "go", "mod", "tidy")
+	cmd.Dir = dir
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go mod tidy: %w\n%s", err, strings.TrimSpace(string(said)))
+	}
+	return nil
+}
+
 var moduleLine = regexp.MustCompile(`(?m)^module\s+(\S+)`)
 
 // moduleName is the last part of the module's path, or the directory's name.

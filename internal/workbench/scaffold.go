@@ -77,7 +77,20 @@ func (s Scaffold) Write() (files []string, err error) {
 		}
 		files = append(files, path)
 	}
+	if s.Lang == "go" && s.SDK != "" {
+		return files, s.sums(dir)
+	}
 	return files, nil
+}
+
+// sums takes over the checksums of what the sdk stands on, so that they need not
+// be asked for.
+func (s Scaffold) sums(dir string) error {
+	raw, err := os.ReadFile(filepath.Join(s.SDK, "go.sum"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.sum"), raw, 0o644) //nolint:gosec // beside the sources
 }
 
 // file writes one file. Its name without .tmpl is that of the template, with NAME

@@ -115,6 +115,7 @@ func (s *Session) checkReplay(ctx context.Context, data json.RawMessage) Check {
 		return Check{name, Broken, "another run with the same data failed: " + Describe(err)}
 	}
 	a.Number = 2
+	s.state.end(a.ID) // the first one has ended; what is repeated is the input
 	second, err := s.Run(ctx, a)
 	switch {
 	case err != nil:

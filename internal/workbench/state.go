@@ -2,6 +2,7 @@ package workbench
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -11,16 +12,18 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
-// state is the state of one plugin, in memory.
+// state is what one plugin keeps, in memory: its state, and the checkpoints of
+// its executions.
 type state struct {
 	now func() time.Time
 
-	mu      sync.Mutex
-	entries map[string]core.StateEntry
+	mu          sync.Mutex
+	entries     map[string]core.StateEntry
+	checkpoints map[string]json.RawMessage // by execution id
 }
 
 func newState() *state {
-	return &state{now: core.SystemClock{}.Now, entries: map[string]core.StateEntry{}}
+	return &state{now: core.SystemClock{}.Now, entries: map[string]core.StateEntry{}, checkpoints: map[string]json.RawMessage{}}
 }
 
 // apply stores what a success has written.
@@ -68,4 +71,29 @@ func (s *state) expire() {
 	})
 }
 
-var _ core.StateStore = (*state)(nil)
+// SaveCheckpoint implements core.CheckpointStore.
+func (s *state) SaveCheckpoint(_ context.Context, l core.Lease, value json.RawMessage) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checkpoints[l.ExecutionID] = value
+	return nil
+}
+
+// end forgets the checkpoint of an execution.
+func (s *state) end(executionID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.checkpoints, executionID)
+}
+
+// Checkpoint implements core.CheckpointStore.
+func (s *state) Checkpoint(_ context.Context, l core.Lease) (json.RawMessage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.checkpoints[l.ExecutionID], nil
+}
+
+var (
+	_ core.StateStore      = (*state)(nil)
+	_ core.CheckpointStore = (*state)(nil)
+)

@@ -50,7 +50,7 @@ func TestTheAuthorsRoad(t *testing.T) {
 		t.Skip("compiles a plugin")
 	}
 	s := newAuthor(t)
-	program := s.scaffold("greeter", func(source string) string { return source })
+	program := s.scaffold("greeter", naughty)
 	require.Equal(t, filepath.Join(s.dir, "greeter", "greeter.wasm"), program)
 
 	var seen struct {
@@ -80,31 +80,7 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.Contains(t, s.refused(exitError, "plugin", "test", program), "1 checks failed")
 	require.Contains(t, s.refused(exitError, "plugin", "run", program, "--data", "{"), "--data is no JSON")
 	require.Contains(t, s.refused(exitError, "plugin", "new", "greeter", "--dir", s.dir), "exists and is not empty")
-}
 
-// TestWhatIsWrongWithAPluginIsFound runs one that loops, panics or differs, as
-// its data says.
-func TestWhatIsWrongWithAPluginIsFound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles a plugin")
-	}
-	s := newAuthor(t)
-	program := s.scaffold("naughty", func(source string) string {
-		return strings.Replace(strings.Replace(source, `	c.Log.Info(`, `	switch in.Name {
-	case "loop":
-		for {
-		}
-	case "panic":
-		panic("it went wrong")
-	case "differ":
-		return output{Greeting: c.Now().String()}, nil
-	case "reach":
-		_, err := c.HTTP(sdk.HTTPRequest{URL: "https://example.com/"})
-		return output{}, err
-	}
-	c.Log.Info(`, 1), `		Summary:`, `		Capabilities: []sdk.Capability{sdk.CapabilityHTTP},
-		Summary:`, 1)
-	})
 	for name, want := range map[string]string{
 		"panic":  `(?m)^FAIL  runs +PLUGIN_TRAP: .*it went wrong`,
 		"differ": `(?m)^warn  same input, same result +the results differ`,
@@ -118,6 +94,26 @@ func TestWhatIsWrongWithAPluginIsFound(t *testing.T) {
 	require.Contains(t, said, "TIMEOUT")
 	said = s.refused(exitError, "plugin", "run", program, "--data", `{"name": "loop"}`, "--limit", "cpu=100ms")
 	require.Contains(t, said, "PLUGIN_CPU_LIMIT")
+}
+
+// naughty makes the scaffold's plugin loop, panic, differ or reach out, as its
+// data says.
+func naughty(source string) string {
+	source = strings.Replace(source, `	c.Log.Info(`, `	switch in.Name {
+	case "loop":
+		for {
+		}
+	case "panic":
+		panic("it went wrong")
+	case "differ":
+		return output{Greeting: c.Now().String()}, nil
+	case "reach":
+		_, err := c.HTTP(sdk.HTTPRequest{URL: "https://example.com/"})
+		return output{}, err
+	}
+	c.Log.Info(`, 1)
+	return strings.Replace(source, `		Summary:`, `		Capabilities: []sdk.Capability{sdk.CapabilityHTTP},
+		Summary:`, 1)
 }
 
 func TestPluginCommandsSayWhatIsWrong(t *testing.T) {

@@ -371,7 +371,7 @@ func TestProgressIsHandedOnAsItWasSaid(t *testing.T) {
 	_, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: "x", Attempt: 1, Report: func(p core.Progress) { said = append(said, p) }})
 	require.NoError(t, err)
 	require.Len(t, said, 1)
-	require.Equal(t, 12.5, said[0].Percent)
+	require.InDelta(t, 12.5, said[0].Percent, 0)
 	require.Equal(t, "a\ufffdb", said[0].Message)
 	require.WithinRange(t, said[0].At, before, time.Now())
 }

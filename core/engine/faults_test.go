@@ -247,7 +247,7 @@ func TestASlowStoreSlowsTheWork(t *testing.T) {
 		e := w.node(instantly, func(c *engine.Config) { c.Store, c.Concurrency = s, slots })
 		time.Sleep(5 * time.Minute)
 		require.Zero(t, s.open.Load(), "all have ended")
-		require.LessOrEqual(t, s.most.Load(), int64(5*slots), "one group is written, one waits to be, one runs")
+		require.LessOrEqual(t, s.most.Load(), int64(10*slots), "some are written, wait to be and run, and not all of them")
 		stop(e, time.Second)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,10 @@ type entry struct {
 	config   json.RawMessage
 	problem  error
 }
+
+// same tells whether two entries mean the same, whatever they are called in the
+// file.
+func (e entry) same(other entry) bool { return reflect.DeepEqual(e, other) }
 
 // file is a plugins.yaml that could be read. Its entries have different types.
 type file struct {

@@ -72,18 +72,29 @@ func (m manifest) checkGrants(g Grants) error {
 	var missing []string
 	for _, capability := range m.asks {
 		if !slices.Contains(offered(), capability) {
-			return fmt.Errorf("%s@%s asks for %.64q, which this version of the host does not offer; it offers %s",
-				m.name, m.version, capability, strings.Join(offered(), ", "))
+			return excess("%s asks for %.64q, which this version of the host does not offer; it offers %s",
+				m.id(), capability, strings.Join(offered(), ", "))
 		}
 		if !g.allows(capability) {
 			missing = append(missing, capability)
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%s@%s asks for %s, which is not granted; add it to the plugin's grants, for example grants: {%s}",
-			m.name, m.version, strings.Join(missing, ", "), exampleGrant(missing[0]))
+		return excess("%s asks for %s, which is not granted; add it to the plugin's grants, for example grants: {%s}",
+			m.id(), strings.Join(missing, ", "), exampleGrant(missing[0]))
 	}
 	return nil
+}
+
+// excessError says that a plugin asks for more than it may have. The version
+// that works goes on in its place.
+type excessError struct{ text string }
+
+// Error returns the text.
+func (e *excessError) Error() string { return e.text }
+
+func excess(format string, args ...any) error {
+	return &excessError{text: fmt.Sprintf(format, args...)}
 }
 
 // checkConfig holds the operator's config against the plugin's schema.

@@ -33,6 +33,7 @@ type rawLimits struct {
 	Concurrency *int   `yaml:"concurrency"`
 	Rate        string `yaml:"rate"`
 	KV          string `yaml:"kv"`
+	Crashes     *int   `yaml:"crashes"`
 
 	HTTPRequests      *int   `yaml:"httpRequests"`
 	HTTPRequestBytes  string `yaml:"httpRequestBytes"`
@@ -139,6 +140,7 @@ func (l rawLimits) counts(at locator, e *entry) error {
 	}{
 		{"hostCalls", l.HostCalls, maxHostCalls, &e.limits.HostCalls},
 		{"concurrency", l.Concurrency, maxConcurrency, &e.limits.Concurrency},
+		{"crashes", l.Crashes, maxCrashes, &e.limits.Crashes},
 		{"httpRequests", l.HTTPRequests, maxHTTPRequests, &e.limits.HTTPRequests},
 	} {
 		if c.value == nil {

@@ -91,14 +91,21 @@ func (a *App) checkExecutor(context.Context) api.HealthCheck {
 		c.Status, c.Error = api.HealthDown, "the service starts or stops"
 		return c
 	}
-	var failed []string
+	var failed, quarantined []string
 	for _, p := range a.host.Plugins() {
-		if p.State != "loaded" {
+		switch {
+		case p.State == core.PluginFailed:
 			failed = append(failed, p.Type)
+		case p.Quarantine != nil:
+			quarantined = append(quarantined, p.Type)
 		}
 	}
 	if err := a.host.Problem(); err != nil {
 		c.Status, c.Error = api.HealthDegraded, err.Error()
+	}
+	if len(quarantined) > 0 {
+		c.Status, c.Error = api.HealthDegraded, "plugins keep crashing and are quarantined; GET /plugins says why"
+		c.Details["quarantined"] = quarantined
 	}
 	if len(failed) > 0 {
 		c.Status, c.Error = api.HealthDegraded, "plugins are not loaded; GET /plugins says why"

@@ -7,17 +7,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/host/process"
 	"github.com/nexuscore/scheduler/host/wasm"
 	"github.com/nexuscore/scheduler/internal/config"
 )
 
-// newHost makes the plugin host with its runtimes; closeRuntimes comes after it. A
-// system that cannot run processes does without: the plugins that want them are
+// newHost makes the plugin host with its runtimes; closeRuntimes comes after it.
+// to is what the host reaches: the rest of it is filled in here. A system that cannot run processes does without: the plugins that want them are
 // listed as failed.
-func newHost(cfg config.Config, log hclog.Logger, store core.Store, drafter host.Drafter) (_ *host.Host, closeRuntimes func(context.Context) error, err error) {
+func newHost(cfg config.Config, log hclog.Logger, to host.Config) (_ *host.Host, closeRuntimes func(context.Context) error, err error) {
 	modules, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
 	if err != nil {
 		return nil, nil, err
@@ -30,8 +29,7 @@ func newHost(cfg config.Config, log hclog.Logger, store core.Store, drafter host
 	} else {
 		log.Warn("no plugins with runtime: process", "reason", err)
 	}
-	return host.New(host.Config{
-		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), State: store, Checkpoints: store, Drafter: drafter, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
-		Runtimes: runtimes,
-	}), closeRuntimes, nil
+	to.Path, to.Logger, to.Environ = cfg.PluginsConfig, log.Named("plugins"), os.LookupEnv
+	to.DefaultTimeout, to.Runtimes = cfg.DefaultTimeout, runtimes
+	return host.New(to), closeRuntimes, nil
 }

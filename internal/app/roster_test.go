@@ -14,7 +14,7 @@ import (
 )
 
 // catalogue is a node's plugins: type to state.
-type catalogue map[string]string
+type catalogue map[string]core.PluginState
 
 func (catalogue) ValidateData(string, json.RawMessage) error { return nil }
 

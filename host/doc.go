@@ -10,8 +10,9 @@
 //     the very bytes that are handed to the Runtime.
 //  3. The Runtime (host/wasm, host/process) checks and prepares it.
 //  4. Describe asks for the manifest, in a run that can call nothing.
-//  5. The manifest is held against the grants, its schemas are compiled, and the
-//     config is held against the config schema.
+//  5. The manifest is held against the grants and limits, its schemas are compiled,
+//     and the config is held against the config schema. A plugin with a sample
+//     has to answer it; see rehearsal.
 //  6. What is in force together is a generation. One pointer makes it current.
 //  7. Invoke runs attempts on the current generation, each within the plugin's
 //     limits. Operations that the plugin calls come back through a call, which

@@ -140,23 +140,29 @@ func (s *slot) run(ctx context.Context, c *call) (json.RawMessage, verdict, erro
 	return result, v, err
 }
 
-// resultOf reads a response.
+// resultOf reads a response. What the handler reports is an error, too.
 func resultOf(frame []byte) (json.RawMessage, error) {
-	var response wire.Response
-	result, err := wire.Decode(frame, &response)
-	if err != nil {
+	result, told, err := readResponse(frame)
+	switch {
+	case err != nil:
 		return nil, broken(err)
-	}
-	if response.Error != nil {
-		return nil, reported(response.Error)
-	}
-	if len(result) == 0 {
+	case told != nil:
+		return nil, reported(told)
+	case len(result) == 0:
 		return json.RawMessage("null"), nil
 	}
-	if err := checkJSON(result); err != nil {
-		return nil, broken(err)
-	}
 	return withoutNUL(result), nil
+}
+
+// readResponse returns what is in a response: a result, or what the handler
+// reports.
+func readResponse(frame []byte) (result json.RawMessage, told *wire.Error, err error) {
+	var response wire.Response
+	result, err = wire.Decode(frame, &response)
+	if err == nil && response.Error == nil && len(result) > 0 {
+		err = checkJSON(result)
+	}
+	return result, response.Error, err
 }
 
 // encodeRequest tells the plugin the deadline that really holds, which may be

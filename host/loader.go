@@ -86,7 +86,10 @@ func (h *Host) load(ctx context.Context, s *slot, program []byte) (err error) {
 	if err != nil {
 		return fmt.Errorf("load %s: %w", e.path, err)
 	}
-	return s.question(ctx)
+	if err := s.question(ctx); err != nil {
+		return err
+	}
+	return s.rehearse(ctx, h.clock.Now())
 }
 
 // question asks the plugin for its manifest and holds it against the entry.
@@ -99,6 +102,9 @@ func (s *slot) question(ctx context.Context) error {
 		return err
 	}
 	if err := s.manifest.checkGrants(s.entry.grants); err != nil {
+		return err
+	}
+	if err := s.manifest.checkLimits(s.entry.limits); err != nil {
 		return err
 	}
 	return s.manifest.checkConfig(s.entry.config)

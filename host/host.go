@@ -18,8 +18,12 @@ import (
 
 // Config is what a Host is made of.
 type Config struct {
-	// Path is the file that lists the plugins. Defaults to plugins.yaml.
+	// Path is the file that lists the plugins, or a directory of such files.
+	// Defaults to plugins.yaml.
 	Path string
+
+	// Service lists the plugins instead of Path; nil is none.
+	Service *ConfigService
 
 	// Runtimes are the runtimes that entries can name, by name: wasm, process.
 	Runtimes map[string]Runtime
@@ -99,6 +103,8 @@ func (c Config) withDefaults() Config {
 type Host struct {
 	cfg      Config
 	clock    core.Clock
+	source   source
+	from     string // names source to people
 	counters counters
 	egress   *egress
 	current  atomic.Pointer[generation]
@@ -119,7 +125,10 @@ type Host struct {
 // New makes a Host. Nothing is read before Load.
 func New(cfg Config) *Host {
 	cfg = cfg.withDefaults()
-	h := &Host{cfg: cfg, clock: cfg.Clock, egress: newEgress(cfg.Egress)}
+	h := &Host{cfg: cfg, clock: cfg.Clock, source: pathSource{cfg.Path}, from: cfg.Path, egress: newEgress(cfg.Egress)}
+	if cfg.Service != nil {
+		h.source, h.from = cfg.Service, cfg.Service.String()
+	}
 	h.patience, h.hurry = context.WithCancel(context.Background())
 	h.current.Store(newGeneration(0))
 	h.seen.Store(&sighting{})
@@ -136,21 +145,39 @@ func (h *Host) Load(ctx context.Context) error {
 	if h.isClosed() {
 		return errClosed
 	}
-	f, err := h.reader().read()
-	var problem error
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		h.cfg.Logger.Warn("no plugins: the file does not exist; every task type is unavailable until it is written and reloaded", "path", h.cfg.Path)
-	case err != nil:
-		problem = fmt.Errorf("%s: %w", h.cfg.Path, err)
-		h.cfg.Logger.Error("no plugins: the file cannot be read; correct it and reload", "path", h.cfg.Path, "error", err)
-	}
+	f, problem := h.readAtStart(ctx)
 	all := h.prepare(ctx, f)
 	if err := ctx.Err(); err != nil {
 		unload(ctx, all)
 		return fmt.Errorf("load plugins: %w", err)
 	}
-	return h.change(ctx, all, problem, func(*generation, *generation) error { return nil })
+	err := h.change(ctx, all, problem, func(*generation, *generation) error { return nil })
+	if err == nil && problem == nil {
+		h.keep(f)
+	}
+	return err
+}
+
+// readAtStart reads what is listed and, when that cannot be used, what was when
+// it last could. The problem is about the list as a whole.
+func (h *Host) readAtStart(ctx context.Context) (_ file, problem error) {
+	f, err := h.read(ctx)
+	switch {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, fs.ErrNotExist):
+		h.cfg.Logger.Warn("no plugins: the file does not exist; every task type is unavailable until it is written and reloaded", "path", h.from)
+		return file{}, nil
+	}
+	problem = fmt.Errorf("%s: %w", h.from, err)
+	if docs, ok := h.source.kept(); ok {
+		if f, err := h.parse(docs); err == nil {
+			h.cfg.Logger.Error("the list of plugins cannot be used; the one that was used last is", "from", h.from, "error", problem)
+			return f, fmt.Errorf("%w; the list that was used last is in force", problem)
+		}
+	}
+	h.cfg.Logger.Error("no plugins: the list cannot be used; correct it and reload", "from", h.from, "error", err)
+	return file{}, problem
 }
 
 // Reload reads plugins.yaml again and replaces all plugins that have changed, by
@@ -168,9 +195,9 @@ func (h *Host) Reload(ctx context.Context) error {
 	if h.isClosed() {
 		return errClosed
 	}
-	f, err := h.reader().read()
+	f, err := h.read(ctx)
 	if err != nil {
-		err = fmt.Errorf("reload plugins: %s: %w", h.cfg.Path, err)
+		err = fmt.Errorf("reload plugins: %s: %w", h.from, err)
 		h.note(err, nil)
 		return err
 	}
@@ -185,6 +212,7 @@ func (h *Host) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reload plugins: nothing was changed: %w", err)
 	}
+	h.keep(f)
 	h.cfg.Opened()
 	return nil
 }
@@ -316,10 +344,6 @@ func (h *Host) isClosed() bool {
 }
 
 var errClosed = errors.New("host: closed")
-
-func (h *Host) reader() fileReader {
-	return fileReader{path: h.cfg.Path, environ: h.cfg.Environ, timeout: h.cfg.DefaultTimeout, seen: &h.seen}
-}
 
 // swap makes next current and lets the plugins that nobody needs any more finish
 // in the background.

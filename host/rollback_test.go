@@ -239,3 +239,17 @@ func TestRollbackBesideAHeldVersion(t *testing.T) {
 	require.NoError(t, h.Reload(t.Context()))
 	require.Equal(t, "v2@1.0.0", h.version(t), "the list has changed since")
 }
+
+// A version that was rolled back, and listed again after another one, is meant.
+func TestAHeldVersionEndsARollback(t *testing.T) {
+	h := upgraded(t)
+	require.NoError(t, h.Rollback("x"))
+	h.deploy(t, "v3")
+	h.runtime.program("v3").manifest.Capabilities = []string{"http"}
+	require.NoError(t, h.Reload(t.Context()))
+	require.Equal(t, "v1@1.0.0", h.version(t))
+	require.False(t, h.status(t, "x").RolledBack)
+	h.deploy(t, "v2")
+	require.NoError(t, h.Reload(t.Context()))
+	require.Equal(t, "v2@1.0.0", h.version(t))
+}

@@ -20,7 +20,7 @@ import (
 func TestEveryChangeIsOneLine(t *testing.T) {
 	var log bytes.Buffer
 	f := fixtureWith(t, memory.NewStore(core.SystemClock{}), api.Config{
-		Health: health{}, Reload: reloader(func(context.Context) error { return nil }),
+		Health: health{}, Plugins: reloader(func(context.Context) error { return nil }),
 		Logger: hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info, JSONFormat: true}),
 	})
 	says := func(message string, r response, facts object) {

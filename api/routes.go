@@ -46,6 +46,8 @@ func (s *Server) routes() {
 	a.Get("/plugins", s.listPlugins)
 	a.Get("/plugins/:type", s.getPlugin)
 	a.Post("/plugins/reload", s.reloadPlugins)
+	a.Post("/plugins/:type/rollback", s.rollbackPlugin)
+	a.Post("/plugins/:type/release", s.releasePlugin)
 
 	a.Get("/health", s.getHealth)
 	a.Get("/health/live", s.getLive)

@@ -23,7 +23,7 @@ import (
 type Config struct {
 	Scheduler *core.Scheduler // required
 	Health    Health          // required
-	Reload    Reloader        // nil: plugins cannot be reloaded
+	Plugins   PluginHost      // nil: plugins cannot be changed
 	Metrics   http.Handler    // answers GET /metrics; nil: there is none
 	Logger    hclog.Logger    // Defaults to none.
 	Clock     core.Clock      // Defaults to the machine's.
@@ -45,18 +45,12 @@ type Config struct {
 	MaxWaits int
 }
 
-// Reloader reads the plugin configuration anew. It fails, and changes nothing,
-// when the configuration cannot be read.
-type Reloader interface {
-	Reload(ctx context.Context) error
-}
-
 // Server is the REST API. Its methods are safe for concurrent use.
 type Server struct {
 	app       *fiber.App
 	scheduler *core.Scheduler
 	health    Health
-	reload    Reloader
+	changer   PluginHost
 	metrics   fiber.Handler
 	log       hclog.Logger
 	clock     core.Clock
@@ -81,7 +75,7 @@ const (
 func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{
-		scheduler: cfg.Scheduler, health: cfg.Health, reload: cfg.Reload, log: cfg.Logger, clock: cfg.Clock,
+		scheduler: cfg.Scheduler, health: cfg.Health, changer: cfg.Plugins, log: cfg.Logger, clock: cfg.Clock,
 		timeout: cfg.RequestTimeout, host: cfg.Host, waits: make(chan struct{}, cfg.MaxWaits),
 	}
 	if cfg.Metrics != nil {

@@ -53,13 +53,18 @@ func TestTheWaitingRequestsAreBounded(t *testing.T) {
 	f.want(202, "POST", "/tasks/"+f.task(nil)+"/execute?wait=1ms", nil)
 }
 
-// reloader is a Reloader made of a function.
+// reloader is a PluginHost that can only reload.
 type reloader func(ctx context.Context) error
 
 func (r reloader) Reload(ctx context.Context) error { return r(ctx) }
+func (reloader) LastReload() *core.PluginReload     { return nil }
+func (reloader) Rollback(string) error {
+	return core.Errorf(core.CodeConflict, "nothing to roll back to")
+}
+func (reloader) Release(string) error { return nil }
 
 func reloading(t *testing.T, reload reloader) *fixture {
-	return fixtureWith(t, memory.NewStore(core.SystemClock{}), api.Config{Health: health{}, Reload: reload, RequestTimeout: time.Millisecond})
+	return fixtureWith(t, memory.NewStore(core.SystemClock{}), api.Config{Health: health{}, Plugins: reload, RequestTimeout: time.Millisecond})
 }
 
 func TestAReloadHasMoreTimeThanOtherRequests(t *testing.T) {

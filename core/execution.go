@@ -246,6 +246,16 @@ func (e *Execution) PutOff(due time.Time) {
 	e.Status, e.Worker, e.DueAt = StatusPending, "", Instant(due)
 }
 
+// NotStarted takes a claim back whose attempt nothing was run for, for as long
+// as wait. One that was to be cancelled ends as cancelled.
+func (e *Execution) NotStarted(now time.Time, wait time.Duration) {
+	if e.CancelRequested {
+		e.HandBack(now)
+		return
+	}
+	e.PutOff(now.Add(wait))
+}
+
 // Cancel ends an execution that is not running. A running one is asked to end
 // through its worker instead.
 func (e *Execution) Cancel(reason string, now time.Time) {

@@ -219,6 +219,22 @@ func TestHandBackOfASecondAttemptKeepsTheFirst(t *testing.T) {
 	require.Equal(t, later(time.Second), *e.StartTime)
 }
 
+func TestWhatWasNotStartedSpendsNoAttempt(t *testing.T) {
+	for _, change := range []func(*core.Execution){func(*core.Execution) {}, atMostOnce} {
+		e := running(t)
+		change(&e)
+		e.NotStarted(later(5*time.Second), 30*time.Second)
+		require.Equal(t, core.StatusPending, e.Status)
+		require.Zero(t, e.Attempt)
+		require.Nil(t, e.StartTime)
+		require.Equal(t, later(35*time.Second), e.DueAt)
+	}
+	e := running(t)
+	cancelRequested(&e)
+	e.NotStarted(later(5*time.Second), 30*time.Second)
+	require.Equal(t, core.StatusCancelled, e.Status)
+}
+
 func TestHandBackEndsWhatMayNotRunAgain(t *testing.T) {
 	for _, tc := range []struct {
 		name    string

@@ -16,7 +16,7 @@ const (
 	GateEnabled     Gate = "enabled"
 	GatePaused      Gate = "paused"
 	GateSchedule    Gate = "schedule"    // the next occurrence
-	GatePlugin      Gate = "plugin"      // the task type is loaded
+	GatePlugin      Gate = "plugin"      // the task type is loaded, and not quarantined
 	GateDue         Gate = "due"         // the time of the execution
 	GateDependency  Gate = "dependency"  // the tasks it waits for
 	GateWindow      Gate = "window"      // execution windows and calendars
@@ -173,6 +173,12 @@ func (x explaining) followGate(ctx context.Context) (GateState, error) {
 }
 
 func (x explaining) pluginGate() GateState {
+	for _, p := range x.scheduler.types.Plugins() {
+		if p.Type == x.task.Type && p.State == PluginQuarantined {
+			return gate(GatePlugin, true, "the plugin of %q crashed %d times in a row; this node starts none until %s, or until POST /plugins/%s/release: %s",
+				p.Type, p.Quarantine.Crashes, rfc3339(p.Quarantine.Until), p.Type, p.Quarantine.Reason)
+		}
+	}
 	err := x.scheduler.types.ValidateData(x.task.Type, x.task.Data)
 	switch CodeOf(err) {
 	case "":

@@ -310,6 +310,22 @@ func TestExplainAPluginThatIsGone(t *testing.T) {
 	}
 }
 
+// quarantined has the plugin of the type "test" in quarantine.
+type quarantined struct{ anyType }
+
+func (quarantined) Plugins() []core.PluginStatus {
+	return []core.PluginStatus{{Type: "test", State: core.PluginQuarantined, Quarantine: &core.Quarantine{Reason: "it fell over", Crashes: 5, Until: coretest.Epoch().Add(time.Minute)}}}
+}
+
+func TestExplainAQuarantine(t *testing.T) {
+	w := newWorld(t, func(c *core.SchedulerConfig) { c.Types = quarantined{} })
+	g := gateOf(t, explain(t, w, w.create().ID).Task, core.GatePlugin)
+	require.True(t, g.Blocking)
+	require.Contains(t, g.Reason, "crashed 5 times in a row")
+	require.Contains(t, g.Reason, "2026-03-02T10:01:00Z")
+	require.Contains(t, g.Reason, "it fell over")
+}
+
 // closedRates are the limiter's keys that have no room for a minute.
 type closedRates []string
 

@@ -19,11 +19,14 @@ type Node struct {
 
 // NodePlugin is a task type that a node can run.
 type NodePlugin struct {
-	Type       string `json:"type"`
-	State      string `json:"state"` // loaded or failed
-	Version    string `json:"version"`
-	Digest     string `json:"digest"` // sha256 of the artifact, hex
-	Generation int    `json:"generation"`
+	Type       string      `json:"type"`
+	State      PluginState `json:"state"`
+	Version    string      `json:"version"`
+	Digest     string      `json:"digest"` // sha256 of the artifact, hex
+	Generation int         `json:"generation"`
+	// RolledBack and Held are as in PluginStatus; Held is the version only.
+	RolledBack bool   `json:"rolledBack,omitzero"`
+	Held       string `json:"held,omitempty"`
 	// DataSchema is the JSON Schema of the type's data, so that other nodes can
 	// check it; empty is none.
 	DataSchema json.RawMessage `json:"dataSchema,omitempty"`

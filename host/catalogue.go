@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -67,18 +68,35 @@ func (h *Host) Plugins() []core.PluginStatus {
 		return nil
 	}
 	out := make([]core.PluginStatus, 0, len(g.order))
+	last := h.last.Load()
 	for _, taskType := range g.order {
-		status := g.slots[taskType].status(g.number)
+		status := g.status(taskType, h.clock.Now())
 		status.Calls = h.counters.of(taskType).read()
+		if last != nil && last.problems[taskType] != nil {
+			status.Problem = last.problems[taskType].Error()
+		}
 		out = append(out, status)
 	}
 	return out
 }
 
-func (s *slot) status(generation int) core.PluginStatus {
+// status is what is known of a listed type.
+func (g *generation) status(taskType string, now time.Time) core.PluginStatus {
+	out := g.slots[taskType].status(g.number, now)
+	if previous := g.previous[taskType]; previous != nil {
+		v := previous.version()
+		out.Previous, out.RolledBack = &v, g.rolledBack[taskType]
+	}
+	if h, ok := g.held[taskType]; ok {
+		out.Held = &h.HeldPlugin
+	}
+	return out
+}
+
+func (s *slot) status(generation int, now time.Time) core.PluginStatus {
 	e := s.entry
 	out := core.PluginStatus{
-		Type: e.taskType, Runtime: e.runtime, Source: e.source, State: "failed",
+		Type: e.taskType, Runtime: e.runtime, Source: e.source, State: core.PluginFailed,
 		Name: s.manifest.name, Version: s.manifest.version, Digest: s.digest, Generation: generation,
 		Grants: e.grants.status(),
 	}
@@ -87,7 +105,8 @@ func (s *slot) status(generation int) core.PluginStatus {
 		return out
 	}
 	loadedAt := s.loadedAt.UTC()
-	out.State, out.LoadedAt, out.Limits = "loaded", &loadedAt, e.limits.status()
+	out.LoadedAt, out.Limits = &loadedAt, e.limits.status()
+	out.State, out.Quarantine = s.breaker.status(now)
 	if s.manifest.data != nil {
 		out.DataSchema = s.manifest.data.raw
 	}
@@ -103,7 +122,7 @@ type counters struct {
 }
 
 type counter struct {
-	total, failed, active atomic.Int64
+	total, failed, crashed, active atomic.Int64
 }
 
 func (c *counters) of(taskType string) *counter {
@@ -112,5 +131,5 @@ func (c *counters) of(taskType string) *counter {
 }
 
 func (c *counter) read() core.PluginCounters {
-	return core.PluginCounters{Total: c.total.Load(), Failed: c.failed.Load(), Active: c.active.Load()}
+	return core.PluginCounters{Total: c.total.Load(), Failed: c.failed.Load(), Crashed: c.crashed.Load(), Active: c.active.Load()}
 }

@@ -5,12 +5,8 @@ package host
 // run that waited for a place in here would hold a worker's slot and use up its
 // own deadline.
 func (h *Host) Concurrency(taskType string) int {
-	g := h.current.Load()
-	if g == nil {
-		return 0
-	}
-	s, ok := g.slots[taskType]
-	if !ok || s.problem != nil {
+	s := h.slotOf(taskType)
+	if !s.works() {
 		return 0
 	}
 	return cap(s.free)

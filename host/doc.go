@@ -10,14 +10,17 @@
 //     the very bytes that are handed to the Runtime.
 //  3. The Runtime (host/wasm, host/process) checks and prepares it.
 //  4. Describe asks for the manifest, in a run that can call nothing.
-//  5. The manifest is held against the grants, its schemas are compiled, and the
-//     config is held against the config schema.
-//  6. All plugins of one reading are a generation. One pointer makes it current.
+//  5. The manifest is held against the grants and limits, its schemas are compiled,
+//     and the config is held against the config schema. A plugin with a sample
+//     has to answer it; see rehearsal.
+//  6. What is in force together is a generation. One pointer makes it current.
 //  7. Invoke runs attempts on the current generation, each within the plugin's
 //     limits. Operations that the plugin calls come back through a call, which
 //     is where grants, budgets and logs are kept, for every runtime.
-//  8. Reload makes a new generation beside the old one, or changes nothing. The
-//     old one takes no new attempts, finishes its own, and is closed.
+//  8. Reload loads what has changed and makes a new generation beside the old one,
+//     or changes nothing. A plugin that was replaced finishes its attempts; the
+//     last one is kept for Rollback, and others are closed.
+//  9. A plugin that keeps crashing is started no more for a while; see breaker.
 //
 // # What a plugin can reach
 //
@@ -27,6 +30,6 @@
 // like. HTTP
 // requests are made by the host, to the addresses and with the secrets that are
 // granted; see web, exchange and dialler. A plugin that asks for more than it
-// was granted is not loaded; one that uses what it was not granted ends with
-// PLUGIN_DENIED.
+// was granted is not loaded, or held back when another version works; one that
+// uses what it was not granted ends with PLUGIN_DENIED.
 package host

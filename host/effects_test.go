@@ -86,7 +86,7 @@ func stateful(t *testing.T, store core.StateStore, do func(d desk) error, lines 
 		Path: filepath.Join(h.dir, "plugins.yaml"), Runtimes: map[string]host.Runtime{"fake": h.runtime}, State: store, Drafter: drafter{},
 	})
 	h.load(t)
-	require.Equal(t, "loaded", h.status(t, "x").State, h.status(t, "x").Error)
+	require.Equal(t, core.PluginLoaded, h.status(t, "x").State, h.status(t, "x").Error)
 	return h
 }
 

@@ -10,9 +10,11 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/core/coretest"
 	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
@@ -30,7 +32,8 @@ type fakeRuntime struct {
 type fakeProgram struct {
 	manifest wire.Manifest
 	handle   func(ctx context.Context, request []byte, caller host.Caller) ([]byte, error)
-	mute     bool // has no manifest
+	mute     bool   // has no manifest
+	loading  func() // called while it is loaded
 }
 
 func newFakeRuntime() *fakeRuntime { return &fakeRuntime{programs: map[string]*fakeProgram{}} }
@@ -49,11 +52,16 @@ func (r *fakeRuntime) program(name string) *fakeProgram {
 
 func (r *fakeRuntime) Load(_ context.Context, a host.Artifact) (host.Plugin, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	p, ok := r.programs[strings.TrimSpace(string(a.Bytes))]
+	r.mu.Unlock()
 	if !ok {
 		return nil, errors.New("broken program")
 	}
+	if p.loading != nil {
+		p.loading()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.open++
 	r.loads = append(r.loads, a)
 	return &fakePlugin{runtime: r, program: p}, nil
@@ -63,6 +71,13 @@ func (r *fakeRuntime) opened() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.open
+}
+
+// loaded counts the programs that were loaded.
+func (r *fakeRuntime) loaded() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.loads)
 }
 
 func (r *fakeRuntime) limits() host.Limits {
@@ -128,14 +143,18 @@ type house struct {
 	runtime *fakeRuntime
 	dir     string
 	env     map[string]string
+	clock   *coretest.Clock
+	log     *lockedBuffer
 }
 
 func newHouse(t *testing.T) *house {
-	h := &house{runtime: newFakeRuntime(), dir: t.TempDir(), env: map[string]string{}}
+	h := &house{runtime: newFakeRuntime(), dir: t.TempDir(), env: map[string]string{}, clock: coretest.NewClock(t), log: &lockedBuffer{}}
 	h.Host = host.New(host.Config{
 		Path:     filepath.Join(h.dir, "plugins.yaml"),
 		Runtimes: map[string]host.Runtime{"fake": h.runtime},
 		Environ:  func(name string) (string, bool) { v, ok := h.env[name]; return v, ok },
+		Clock:    h.clock,
+		Logger:   hclog.New(&hclog.LoggerOptions{Output: h.log}),
 	})
 	t.Cleanup(func() {
 		require.NoError(t, h.Close(context.Background()))

@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"reflect"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -33,57 +33,74 @@ type entry struct {
 	problem  error
 }
 
-// file is a plugins.yaml that could be read. Its entries have different types.
+// same tells whether two entries mean the same, whatever they are called in the
+// file.
+func (e entry) same(other entry) bool { return reflect.DeepEqual(e, other) }
+
+// file is what documents list. Its entries have different types.
 type file struct {
+	docs    []document
 	entries []entry
 }
 
-// fileReader reads plugins.yaml.
+// fileReader reads documents.
 type fileReader struct {
-	path    string
 	environ func(string) (string, bool)
 	timeout time.Duration // default of limits.timeout
-	seen    *atomic.Pointer[sighting]
 }
 
-// document is the file's top level.
-type document struct {
+// content is a document's top level.
+type content struct {
 	RequireDigest bool       `yaml:"requireDigest"`
 	Plugins       []ast.Node `yaml:"plugins"`
 }
 
-// read reads the file. The error wraps fs.ErrNotExist when there is none; it
-// is about the file as a whole. What is wrong with one entry is the entry's
-// problem.
-func (r fileReader) read() (file, error) {
-	text, err := readBounded(r.path, maxFile)
-	s := sightingOf(text, err)
-	r.seen.Store(&s)
-	if err != nil {
-		return file{}, err
-	}
-	root, err := parse(text)
-	if err != nil {
-		return file{}, err
-	}
-	var doc document
-	if err := yaml.NodeToValue(root, &doc, yaml.Strict()); err != nil {
-		return file{}, yamlError(err)
-	}
-	var f file
-	seen := map[string]int{}
-	for _, node := range doc.Plugins {
-		e := r.entry(node, doc.RequireDigest)
-		if e.taskType == "" {
-			return file{}, fmt.Errorf("line %d: %w", line(node), e.problem)
+// read reads documents together. The error is about one of them as a whole. What
+// is wrong with one entry is the entry's problem.
+func (r fileReader) read(docs []document) (file, error) {
+	f := file{docs: docs}
+	seen := map[string]string{} // type to where it is listed
+	for _, d := range docs {
+		if err := r.add(&f, d, seen); err != nil {
+			return file{}, d.place(err)
 		}
-		if first, ok := seen[e.taskType]; ok {
-			return file{}, fmt.Errorf("line %d: type %q is listed twice, first at line %d", line(node), e.taskType, first)
-		}
-		seen[e.taskType] = line(node)
-		f.entries = append(f.entries, e)
 	}
 	return f, nil
+}
+
+// add adds what a document lists.
+func (r fileReader) add(f *file, d document, seen map[string]string) error {
+	root, err := parse(d.text)
+	if err != nil {
+		return err
+	}
+	var c content
+	if err := yaml.NodeToValue(root, &c, yaml.Strict()); err != nil {
+		return yamlError(err)
+	}
+	for _, node := range c.Plugins {
+		e := r.entry(d, node, c.RequireDigest)
+		if e.taskType == "" {
+			return fmt.Errorf("line %d: %w", line(node), e.problem)
+		}
+		if first, ok := seen[e.taskType]; ok {
+			return fmt.Errorf("line %d: type %q is listed twice, first at %s", line(node), e.taskType, first)
+		}
+		seen[e.taskType] = d.place(fmt.Errorf("line %d", line(node))).Error()
+		if e.problem != nil {
+			e.problem = d.place(e.problem)
+		}
+		f.entries = append(f.entries, e)
+	}
+	return nil
+}
+
+// place says in which document something is wrong, when there are several.
+func (d document) place(err error) error {
+	if d.name == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", d.name, err)
 }
 
 func parse(text []byte) (ast.Node, error) {
@@ -102,7 +119,7 @@ func parse(text []byte) (ast.Node, error) {
 
 // entry reads one element of plugins. It has an empty type when not even that
 // could be read.
-func (r fileReader) entry(node ast.Node, requireDigest bool) entry {
+func (r fileReader) entry(d document, node ast.Node, requireDigest bool) entry {
 	taskType := typeOf(node)
 	if taskType == "" {
 		return entry{problem: errors.New("a plugin needs a type, the task type it serves, for example type: reminder")}
@@ -118,9 +135,12 @@ func (r fileReader) entry(node ast.Node, requireDigest bool) entry {
 	if err == nil && requireDigest && e.sha256 == "" {
 		err = errors.New("requireDigest is set and the entry has no sha256; add the output of sha256sum")
 	}
+	if err == nil && d.far && !filepath.IsLocal(e.source) {
+		err = locator{node}.error("source", "is not a path below the directory of PLUGINS_CONFIG, where this server looks for what the config service lists")
+	}
 	e.problem = err
 	if e.path = filepath.Clean(e.source); !filepath.IsAbs(e.path) {
-		e.path = filepath.Join(filepath.Dir(r.path), e.path)
+		e.path = filepath.Join(d.dir, e.path)
 	}
 	return e
 }

@@ -3,122 +3,127 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/hashicorp/go-hclog"
+	"github.com/nexuscore/scheduler/core"
 )
 
-// releaseTimeout bounds the closing of one plugin after its runs ended.
-const releaseTimeout = 5 * time.Second
-
-// generation is what one reading of plugins.yaml gave. It does not change once
-// it is current; it ends by drain and close.
+// generation is what is in force at a time: a slot for every listed task type,
+// and what is kept beside it. It does not change. Generations share the slots
+// that are the same in both.
 type generation struct {
 	number int // 0: nothing was read yet
 	slots  map[string]*slot
 	order  []string // task types as listed
 
-	// ended is cancelled, with errReplaced, to end the runs that are left.
-	ended context.Context
-	end   context.CancelCauseFunc
-
-	mu     sync.Mutex
-	active int
-	closed bool
-	idle   chan struct{} // closed once closed and active is 0
+	previous   map[string]*slot // what a rollback puts in place, loaded
+	rolledBack map[string]bool  // previous is what is listed, and was rolled back
+	held       map[string]held  // listed versions that ask for too much; none is rolled back
 }
 
-// slot is one listed task type: a loaded plugin, or the reason why there is
-// none.
-type slot struct {
-	entry    entry
-	problem  error
-	digest   string
-	manifest manifest
-	plugin   Plugin
-	loadedAt time.Time
-	free     chan struct{} // one token for every run that may start
+// held is a version that was not put in place of one that works.
+type held struct {
+	entry entry
+	core.HeldPlugin
 }
 
 func newGeneration(number int) *generation {
-	g := &generation{number: number, slots: map[string]*slot{}, idle: make(chan struct{})}
-	g.ended, g.end = context.WithCancelCause(context.Background())
-	return g
-}
-
-func (g *generation) add(s *slot) {
-	g.slots[s.entry.taskType] = s
-	g.order = append(g.order, s.entry.taskType)
-}
-
-// enter counts a run in, unless the generation takes no more.
-func (g *generation) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	g.active++
-	return true
-}
-
-func (g *generation) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.active--
-	g.settle()
-}
-
-// drain takes no more runs and waits for those that are left. When ctx ends it
-// cancels them, which takes no longer than a second.
-func (g *generation) drain(ctx context.Context) {
-	g.mu.Lock()
-	if !g.closed {
-		g.closed = true
-		g.settle()
-	}
-	g.mu.Unlock()
-	select {
-	case <-g.idle:
-	case <-ctx.Done():
-		g.end(errReplaced)
-		<-g.idle
+	return &generation{
+		number: number, slots: map[string]*slot{},
+		previous: map[string]*slot{}, rolledBack: map[string]bool{}, held: map[string]held{},
 	}
 }
 
-func (g *generation) settle() {
-	if g.closed && g.active == 0 {
-		close(g.idle)
+// put makes a slot current, with previous behind it; nil is none.
+func (g *generation) put(s, previous *slot) {
+	taskType := s.entry.taskType
+	if _, listed := g.slots[taskType]; !listed {
+		g.order = append(g.order, taskType)
+	}
+	g.slots[taskType] = s
+	if previous.works() && previous != s {
+		g.previous[taskType] = previous
 	}
 }
 
-// close releases the plugins. Nothing may run any more. It goes on for a few
-// seconds after ctx ended, so that an impatient caller leaks nothing.
-func (g *generation) close(ctx context.Context, logger hclog.Logger) error {
-	g.end(errReplaced)
-	var problems []error
-	for _, taskType := range g.order {
-		s := g.slots[taskType]
-		if s.plugin == nil {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-		if err := s.plugin.Close(ctx); err != nil {
-			problems = append(problems, fmt.Errorf("close plugin %s: %w", taskType, err))
-		}
-		cancel()
+// keep takes over what old has for a type.
+func (g *generation) keep(old *generation, taskType string) {
+	g.put(old.slots[taskType], old.previous[taskType])
+	if old.rolledBack[taskType] {
+		g.rolledBack[taskType] = true
 	}
-	logger.Debug("plugins closed", "generation", g.number)
-	return errors.Join(problems...)
+	if h, ok := old.held[taskType]; ok {
+		g.held[taskType] = h
+	}
+}
+
+// candidate is what an entry stands for.
+type candidate struct {
+	entry  entry
+	digest string
+	slot   *slot // nil when the old generation has it already, or holds it back
+}
+
+// known tells whether nothing has to be loaded for an entry.
+func (g *generation) known(e entry, digest string) bool {
+	t := e.taskType
+	h, ok := g.held[t]
+	return g.slots[t].is(e, digest) || g.previous[t].is(e, digest) || ok && h.Digest == digest && h.entry.same(e)
+}
+
+// place decides what becomes of a type whose candidate is c, when g follows old.
+func (g *generation) place(old *generation, c candidate) {
+	t := c.entry.taskType
+	now, before := old.slots[t], old.previous[t]
+	switch {
+	case now.is(c.entry, c.digest):
+		g.put(now, before)
+	case before.is(c.entry, c.digest) && !old.rolledBack[t]:
+		g.put(before, now)
+	case c.slot == nil: // as it was: rolled back, or held back
+		g.keep(old, t)
+	case now.works() && c.slot.asksTooMuch():
+		g.keep(old, t)
+		delete(g.rolledBack, t)
+		g.held[t] = held{c.entry, core.HeldPlugin{PluginVersion: c.slot.version(), Reason: c.slot.problem.Error()}}
+	case now.works():
+		g.put(c.slot, now)
+	default:
+		g.put(c.slot, before)
+	}
+}
+
+// swapped is g with the previous version of a type in place. CONFLICT when there
+// is none.
+func (g *generation) swapped(taskType string, number int) (*generation, error) {
+	now, ok := g.slots[taskType]
+	if !ok {
+		return nil, core.Errorf(core.CodeNotFound, "no plugin serves the task type %.80q", taskType)
+	}
+	before, ok := g.previous[taskType]
+	if !ok {
+		return nil, core.Errorf(core.CodeConflict, "there is nothing to roll %q back to: no other version of it has worked since this node started; put the older program in place and reload", taskType)
+	}
+	next := newGeneration(number)
+	for _, t := range g.order {
+		next.keep(g, t)
+	}
+	delete(next.previous, taskType)
+	next.put(before, now)
+	// What is listed stays what it was: it is rolled back now, or in place again.
+	delete(next.rolledBack, taskType)
+	if _, held := g.held[taskType]; now.works() && !held && !g.rolledBack[taskType] {
+		next.rolledBack[taskType] = true
+	}
+	return next, nil
 }
 
 // worseThan says which types would stop working, or would be new and not work,
 // if g replaced old.
-func (g *generation) worseThan(old *generation) error {
-	var problems []error
+func (g *generation) worseThan(old *generation) map[string]error {
+	problems := map[string]error{}
 	for _, taskType := range g.order {
 		s := g.slots[taskType]
 		if s.problem == nil {
@@ -127,8 +132,40 @@ func (g *generation) worseThan(old *generation) error {
 		if before, ok := old.slots[taskType]; ok && before.problem != nil {
 			continue
 		}
-		problems = append(problems, fmt.Errorf("plugin %s: %w", taskType, s.problem))
+		problems[taskType] = s.problem
 	}
+	return problems
+}
+
+// all lists every slot of the generation, the kept ones, too.
+func (g *generation) all() map[*slot]bool {
+	all := map[*slot]bool{}
+	for _, s := range g.slots {
+		all[s] = true
+	}
+	for _, s := range g.previous {
+		all[s] = true
+	}
+	return all
+}
+
+// without lists the slots of g that other has not.
+func (g *generation) without(other *generation) []*slot {
+	rest := g.all()
+	for s := range other.all() {
+		delete(rest, s)
+	}
+	return slices.Collect(maps.Keys(rest))
+}
+
+// retire retires slots at the same time.
+func retire(ctx context.Context, slots []*slot) error {
+	problems := make([]error, len(slots))
+	var all sync.WaitGroup
+	for i, s := range slots {
+		all.Go(func() { problems[i] = s.retire(ctx) })
+	}
+	all.Wait()
 	return errors.Join(problems...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +18,12 @@ import (
 
 // Config is what a Host is made of.
 type Config struct {
-	// Path is the file that lists the plugins. Defaults to plugins.yaml.
+	// Path is the file that lists the plugins, or a directory of such files.
+	// Defaults to plugins.yaml.
 	Path string
+
+	// Service lists the plugins instead of Path; nil is none.
+	Service *ConfigService
 
 	// Runtimes are the runtimes that entries can name, by name: wasm, process.
 	Runtimes map[string]Runtime
@@ -49,10 +54,18 @@ type Config struct {
 	// LoadTimeout bounds the loading of one plugin. Defaults to 2 minutes.
 	LoadTimeout time.Duration
 
-	// DrainTimeout bounds how long a replaced generation may go on with what it
-	// runs; then the rest is cancelled and retried on the new one. Defaults to 5
-	// minutes.
+	// DrainTimeout bounds how long a plugin that is neither current nor kept for a
+	// rollback may go on with what it runs; then the rest is cancelled and retried
+	// on the current one. Defaults to 5 minutes.
 	DrainTimeout time.Duration
+
+	// Opened is called after something happened that lets attempts start which were
+	// not started before: other plugins are in force, or a quarantine has ended
+	// before its time. Defaults to nothing.
+	Opened func()
+
+	// Clock tells when a quarantine ends. Defaults to the machine's.
+	Clock core.Clock
 
 	// Logger defaults to none.
 	Logger hclog.Logger
@@ -67,6 +80,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Environ == nil {
 		c.Environ = os.LookupEnv
+	}
+	if c.Opened == nil {
+		c.Opened = func() {}
+	}
+	if c.Clock == nil {
+		c.Clock = core.SystemClock{}
 	}
 	for _, d := range []struct {
 		value    *time.Duration
@@ -83,24 +102,33 @@ func (c Config) withDefaults() Config {
 // concurrent use. Before Load it has no plugins.
 type Host struct {
 	cfg      Config
+	clock    core.Clock
+	source   source
+	from     string // names source to people
 	counters counters
 	egress   *egress
 	current  atomic.Pointer[generation]
 	seen     atomic.Pointer[sighting] // what the last Load or Reload has read
+	last     atomic.Pointer[reading]  // how that went
 
-	changing sync.Mutex // serializes Load, Reload and Close
+	loading  sync.Mutex // serializes Load, Reload and Close; taken before changing
+	changing sync.Mutex // guards what follows, and changes of current; never held for long
 	number   int        // of the newest generation
 	problem  error      // why plugins.yaml as a whole could not be read
 	closed   bool
 
-	draining sync.WaitGroup     // replaced generations that still run something
+	draining sync.WaitGroup     // replaced plugins that still run something
 	patience context.Context    // ends when they may go on no longer
 	hurry    context.CancelFunc // ends patience
 }
 
 // New makes a Host. Nothing is read before Load.
 func New(cfg Config) *Host {
-	h := &Host{cfg: cfg.withDefaults(), egress: newEgress(cfg.Egress)}
+	cfg = cfg.withDefaults()
+	h := &Host{cfg: cfg, clock: cfg.Clock, source: pathSource{cfg.Path}, from: cfg.Path, egress: newEgress(cfg.Egress)}
+	if cfg.Service != nil {
+		h.source, h.from = cfg.Service, cfg.Service.String()
+	}
 	h.patience, h.hurry = context.WithCancel(context.Background())
 	h.current.Store(newGeneration(0))
 	h.seen.Store(&sighting{})
@@ -112,52 +140,170 @@ func New(cfg Config) *Host {
 // file is reported by Problem, and a plugin that cannot be loaded is listed as
 // failed. The error is ctx's, or says that the host is closed.
 func (h *Host) Load(ctx context.Context) error {
-	h.changing.Lock()
-	defer h.changing.Unlock()
-	if h.closed {
+	h.loading.Lock()
+	defer h.loading.Unlock()
+	if h.isClosed() {
 		return errClosed
 	}
-	f, err := h.reader().read()
-	h.problem = nil
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		h.cfg.Logger.Warn("no plugins: the file does not exist; every task type is unavailable until it is written and reloaded", "path", h.cfg.Path)
-	case err != nil:
-		h.problem = fmt.Errorf("%s: %w", h.cfg.Path, err)
-		h.cfg.Logger.Error("no plugins: the file cannot be read; correct it and reload", "path", h.cfg.Path, "error", err)
-	}
-	next := h.build(ctx, f)
+	f, problem := h.readAtStart(ctx)
+	all := h.prepare(ctx, f)
 	if err := ctx.Err(); err != nil {
-		_ = next.close(context.WithoutCancel(ctx), h.cfg.Logger)
+		unload(ctx, all)
 		return fmt.Errorf("load plugins: %w", err)
 	}
-	h.swap(next)
-	return nil
+	err := h.change(ctx, all, problem, func(*generation, *generation) error { return nil })
+	if err == nil && problem == nil {
+		h.keep(f)
+	}
+	return err
 }
 
-// Reload reads plugins.yaml again and replaces all plugins at once. Attempts
-// that run finish on the plugins they started with.
+// readAtStart reads what is listed and, when that cannot be used, what was when
+// it last could. The problem is about the list as a whole.
+func (h *Host) readAtStart(ctx context.Context) (_ file, problem error) {
+	f, err := h.read(ctx)
+	switch {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, fs.ErrNotExist):
+		h.cfg.Logger.Warn("no plugins: the file does not exist; every task type is unavailable until it is written and reloaded", "path", h.from)
+		return file{}, nil
+	}
+	problem = fmt.Errorf("%s: %w", h.from, err)
+	if docs, ok := h.source.kept(); ok {
+		if f, err := h.parse(docs); err == nil {
+			h.cfg.Logger.Error("the list of plugins cannot be used; the one that was used last is", "from", h.from, "error", problem)
+			return f, fmt.Errorf("%w; the list that was used last is in force", problem)
+		}
+	}
+	h.cfg.Logger.Error("no plugins: the list cannot be used; correct it and reload", "from", h.from, "error", err)
+	return file{}, problem
+}
+
+// Reload reads plugins.yaml again and replaces all plugins that have changed, by
+// their entry or their program, at once. Attempts that run finish on the plugins
+// they started with.
 //
 // A file that cannot be read changes nothing, and neither does a plugin that
 // cannot be loaded, unless it was listed as failed before: a plugin that works
 // is never replaced by one that does not. The error says why. A missing file is
-// such an error here.
+// such an error here. A version that asks for more than it may have is held back
+// by itself, and so is one that was rolled back; the rest changes.
 func (h *Host) Reload(ctx context.Context) error {
+	h.loading.Lock()
+	defer h.loading.Unlock()
+	if h.isClosed() {
+		return errClosed
+	}
+	f, err := h.read(ctx)
+	if err != nil {
+		err = fmt.Errorf("reload plugins: %s: %w", h.from, err)
+		h.note(err, nil)
+		return err
+	}
+	all := h.prepare(ctx, f)
+	err = ctx.Err()
+	if err == nil {
+		err = h.change(ctx, all, nil, h.refuseLoss)
+	} else {
+		unload(ctx, all)
+		h.note(err, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("reload plugins: nothing was changed: %w", err)
+	}
+	h.keep(f)
+	h.cfg.Opened()
+	return nil
+}
+
+// refuseLoss refuses a generation in which something works no more.
+func (h *Host) refuseLoss(old, next *generation) error {
+	problems := next.worseThan(old)
+	if len(problems) == 0 {
+		return nil
+	}
+	var all []error
+	for _, t := range next.order {
+		if err, ok := problems[t]; ok {
+			all = append(all, fmt.Errorf("plugin %s: %w", t, err))
+		}
+	}
+	err := errors.Join(all...)
+	h.note(err, problems)
+	return err
+}
+
+// change puts what was prepared in place of the current generation, unless
+// accept refuses that. What is not needed is released.
+func (h *Host) change(ctx context.Context, all []candidate, problem error, accept func(old, next *generation) error) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	old := h.current.Load()
+	h.number++
+	next := newGeneration(h.number)
+	for _, c := range all {
+		next.place(old, c)
+	}
+	if err := accept(old, next); err != nil {
+		unload(ctx, all)
+		return err
+	}
+	used := next.all()
+	unload(ctx, slices.DeleteFunc(all, func(c candidate) bool { return used[c.slot] }))
+	h.problem = problem
+	h.note(problem, nil)
+	h.tellHeld(old, next)
+	h.swap(next)
+	return nil
+}
+
+// tellHeld says which listed versions are not in force for a reason that does
+// not stop the rest.
+func (h *Host) tellHeld(old, next *generation) {
+	for _, t := range next.order {
+		held, ok := next.held[t]
+		if ok && old.held[t].Digest != held.Digest {
+			h.cfg.Logger.Warn("plugin version is held back; the one that works goes on", "type", t, "version", held.Version, "sha256", held.Digest, "reason", held.Reason)
+		}
+		if next.rolledBack[t] {
+			h.cfg.Logger.Warn("plugin stays rolled back: what is listed for it has not changed", "type", t, "plugin", next.slots[t].manifest.id(), "listed", next.previous[t].manifest.id())
+		}
+	}
+}
+
+// Rollback puts the version of a task type in place that was in force before the
+// current one. It is loaded still, so nothing is compiled or started. Attempts
+// that run finish on the version they started with. A second rollback undoes
+// the first.
+//
+// It holds until the type's entry in plugins.yaml, or the program it names, has
+// changed, and no longer than the process. Errors: NOT_FOUND; CONFLICT when
+// there is nothing to go back to.
+func (h *Host) Rollback(taskType string) error {
+	if err := h.rollback(taskType); err != nil {
+		return err
+	}
+	h.cfg.Opened()
+	return nil
+}
+
+func (h *Host) rollback(taskType string) error {
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	if h.closed {
-		return errClosed
+		return core.Errorf(core.CodeUnavailable, "the plugin host is closed")
 	}
-	f, err := h.reader().read()
+	old := h.current.Load()
+	next, err := old.swapped(taskType, h.number+1)
 	if err != nil {
-		return fmt.Errorf("reload plugins: %s: %w", h.cfg.Path, err)
+		return err
 	}
-	next := h.build(ctx, f)
-	if err := errors.Join(ctx.Err(), next.worseThan(h.current.Load())); err != nil {
-		_ = next.close(context.WithoutCancel(ctx), h.cfg.Logger)
-		return fmt.Errorf("reload plugins: nothing was changed: %w", err)
-	}
-	h.problem = nil
+	h.number++
+	now := next.slots[taskType]
+	now.breaker.release() // whoever asks for it wants it to run
+	h.cfg.Logger.Warn("plugin rolled back", "type", taskType, "plugin", now.manifest.id(), "sha256", now.digest,
+		"from", old.slots[taskType].manifest.id(), "listed", !next.rolledBack[taskType])
 	h.swap(next)
 	return nil
 }
@@ -173,38 +319,45 @@ func (h *Host) Problem() error {
 // Close takes no new attempts, waits for those that run until ctx ends, then
 // cancels them, and releases all plugins. It is idempotent.
 func (h *Host) Close(ctx context.Context) error {
-	h.changing.Lock()
-	defer h.changing.Unlock()
-	if h.closed {
+	h.loading.Lock()
+	defer h.loading.Unlock()
+	if h.isClosed() {
 		return nil
 	}
+	h.changing.Lock()
 	h.closed = true
+	old := h.current.Swap(nil)
+	h.changing.Unlock()
 	stop := context.AfterFunc(ctx, h.hurry)
 	defer stop()
-	old := h.current.Swap(nil)
-	old.drain(ctx)
-	err := old.close(ctx, h.cfg.Logger)
+	err := retire(ctx, old.without(newGeneration(0)))
 	h.draining.Wait()
 	h.hurry()
 	h.egress.close()
 	return err
 }
 
-var errClosed = errors.New("host: closed")
-
-func (h *Host) reader() fileReader {
-	return fileReader{path: h.cfg.Path, environ: h.cfg.Environ, timeout: h.cfg.DefaultTimeout, seen: &h.seen}
+func (h *Host) isClosed() bool {
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	return h.closed
 }
 
-// swap makes next current and lets the old generation finish in the background.
+var errClosed = errors.New("host: closed")
+
+// swap makes next current and lets the plugins that nobody needs any more finish
+// in the background.
 func (h *Host) swap(next *generation) {
 	old := h.current.Swap(next)
 	h.cfg.Logger.Info("plugins loaded", "generation", next.number, "loaded", next.loaded(), "failed", next.failed())
+	gone := old.without(next)
+	if len(gone) == 0 {
+		return
+	}
 	h.draining.Go(func() {
 		ctx, cancel := context.WithTimeout(h.patience, h.cfg.DrainTimeout)
 		defer cancel()
-		old.drain(ctx)
-		if err := old.close(ctx, h.cfg.Logger); err != nil {
+		if err := retire(ctx, gone); err != nil {
 			h.cfg.Logger.Warn("a replaced plugin was not released", "generation", old.number, "error", err)
 		}
 	})

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,23 +12,16 @@ import (
 )
 
 // Invoke implements core.Invoker. A type that is not loaded, and a closed host,
-// fail with PLUGIN_UNAVAILABLE. When as many runs as the plugin's concurrency
-// allows are under way, it waits for one to end, or for ctx.
+// fail with PLUGIN_UNAVAILABLE; a plugin that is quarantined is not started
+// (core.NotStartedError). When as many runs as the plugin's concurrency allows
+// are under way, it waits for one to end, or for ctx.
 func (h *Host) Invoke(ctx context.Context, in core.Invocation) (core.Outcome, error) {
-	g := h.enter()
-	if g == nil {
-		return core.Outcome{}, unavailable("the plugin host is closed")
+	s, err := h.enter(in.Type)
+	if err != nil {
+		return core.Outcome{}, err
 	}
-	defer g.leave()
-
-	s, ok := g.slots[in.Type]
-	if !ok {
-		return core.Outcome{}, unavailable("no plugin is listed for the task type %q", in.Type)
-	}
-	if s.problem != nil {
-		return core.Outcome{}, unavailable("the plugin of %q is not loaded: %v", in.Type, s.problem)
-	}
-	ctx, cancel := g.bound(ctx, in.Deadline)
+	defer s.runs.leave()
+	ctx, cancel := s.runs.bound(ctx, in.Deadline)
 	defer cancel()
 
 	count := h.counters.of(in.Type)
@@ -36,28 +30,39 @@ func (h *Host) Invoke(ctx context.Context, in core.Invocation) (core.Outcome, er
 	defer count.active.Add(-1)
 
 	out, err := h.attempt(ctx, s, in)
-	if err != nil {
+	if _, waits := errors.AsType[*core.NotStartedError](err); waits {
+		count.total.Add(-1)
+	} else if err != nil {
 		count.failed.Add(1)
 	}
 	return out, err
 }
 
-// enter finds the current generation and counts the run in. A generation that
-// was replaced in between takes no more runs; then there is a newer one.
-func (h *Host) enter() *generation {
+// enter finds the plugin of a type and counts the run in. A plugin that is
+// being closed takes no more runs; then there is a newer generation.
+func (h *Host) enter(taskType string) (*slot, error) {
 	for {
 		g := h.current.Load()
-		if g == nil || g.enter() {
-			return g
+		if g == nil {
+			return nil, unavailable("the plugin host is closed")
+		}
+		s, ok := g.slots[taskType]
+		switch {
+		case !ok:
+			return nil, unavailable("no plugin is listed for the task type %q", taskType)
+		case s.problem != nil:
+			return nil, unavailable("the plugin of %q is not loaded: %v", taskType, s.problem)
+		case s.runs.enter():
+			return s, nil
 		}
 	}
 }
 
 // bound makes the context of a run: it ends at the attempt's deadline and, for
-// a generation that was given up, with errReplaced.
-func (g *generation) bound(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+// a plugin that is being closed, with errReplaced.
+func (r *runs) bound(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(g.ended, func() { end(context.Cause(g.ended)) })
+	stop := context.AfterFunc(r.ended, func() { end(context.Cause(r.ended)) })
 	release := func() { stop(); end(nil) }
 	if deadline.IsZero() {
 		return ctx, release
@@ -85,8 +90,16 @@ func (h *Host) attempt(ctx context.Context, s *slot, in core.Invocation) (core.O
 		return out, ended(ctx)
 	}
 
+	t, wait, ok := s.breaker.begin(h.clock.Now())
+	if !ok {
+		return out, &core.NotStartedError{Reason: fmt.Sprintf("the plugin of %q is quarantined; GET /plugins says why", in.Type), Wait: wait}
+	}
+	v, cause := unknown, error(nil) // unless the plugin says more; a panic of the host says nothing
+	defer func() { h.ended(s, t, v, cause) }()
+
 	c := h.newCall(s, in)
-	result, err := s.run(ctx, c)
+	result, v, err := s.run(ctx, c)
+	cause = err
 	if denied := c.finish(); denied != nil {
 		err = denied
 	}
@@ -111,31 +124,45 @@ func (h *Host) newCall(s *slot, in core.Invocation) *call {
 	return c
 }
 
-// run hands the request to the plugin and reads its response.
-func (s *slot) run(ctx context.Context, c *call) (json.RawMessage, error) {
+// run hands the request to the plugin and reads its response. The verdict is
+// about the program.
+func (s *slot) run(ctx context.Context, c *call) (json.RawMessage, verdict, error) {
 	request, err := encodeRequest(ctx, c.in)
 	if err != nil {
-		return nil, fmt.Errorf("invoke %s: %w", s.manifest.id(), err)
+		return nil, unknown, fmt.Errorf("invoke %s: %w", s.manifest.id(), err)
 	}
 	frame, err := s.plugin.Handle(ctx, request, c)
+	v := verdictOn(err)
 	if err != nil {
-		return nil, failureOf(ctx, err)
+		return nil, v, failureOf(ctx, err)
 	}
-	var response wire.Response
-	result, err := wire.Decode(frame, &response)
-	if err != nil {
+	result, err := resultOf(frame)
+	return result, v, err
+}
+
+// resultOf reads a response. What the handler reports is an error, too.
+func resultOf(frame []byte) (json.RawMessage, error) {
+	result, told, err := readResponse(frame)
+	switch {
+	case err != nil:
 		return nil, broken(err)
-	}
-	if response.Error != nil {
-		return nil, reported(response.Error)
-	}
-	if len(result) == 0 {
+	case told != nil:
+		return nil, reported(told)
+	case len(result) == 0:
 		return json.RawMessage("null"), nil
 	}
-	if err := checkJSON(result); err != nil {
-		return nil, broken(err)
-	}
 	return withoutNUL(result), nil
+}
+
+// readResponse returns what is in a response: a result, or what the handler
+// reports.
+func readResponse(frame []byte) (result json.RawMessage, told *wire.Error, err error) {
+	var response wire.Response
+	result, err = wire.Decode(frame, &response)
+	if err == nil && response.Error == nil && len(result) > 0 {
+		err = checkJSON(result)
+	}
+	return result, response.Error, err
 }
 
 // encodeRequest tells the plugin the deadline that really holds, which may be

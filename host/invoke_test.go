@@ -54,7 +54,7 @@ func loaded(t *testing.T, handle handler, lines ...string) *house {
 	h.runtime.program("good").handle = handle
 	h.list(t, lines...)
 	h.load(t)
-	require.Equal(t, "loaded", h.status(t, "x").State, h.status(t, "x").Error)
+	require.Equal(t, core.PluginLoaded, h.status(t, "x").State, h.status(t, "x").Error)
 	return h
 }
 

@@ -3,8 +3,8 @@ package host
 import "time"
 
 // Limits bound one plugin. Each one broken ends the run with a code of its own,
-// except Logs, beyond which lines are counted and dropped, and Concurrency and
-// Rate, beyond which runs wait.
+// except Logs, beyond which lines are counted and dropped, Concurrency and Rate,
+// beyond which runs wait, and Crashes.
 type Limits struct {
 	Memory      Size          // linear memory of one run, or the data of a process; PLUGIN_MEMORY_LIMIT
 	Timeout     time.Duration // wall time of one run; TIMEOUT. The attempt's own deadline may be earlier
@@ -20,6 +20,8 @@ type Limits struct {
 	HTTPResponseBytes Size // body of one HTTP response, decompressed; PLUGIN_EGRESS_LIMIT
 
 	Rate Rate // runs that start in a period; further ones wait
+
+	Crashes int // in a row, after which the plugin is quarantined
 }
 
 // Defaults of the limits that plugins.yaml does not set. The default of Timeout
@@ -31,6 +33,7 @@ const (
 	DefaultHostCalls   = 1000
 	DefaultConcurrency = 8
 	DefaultKV          = 1 * MiB
+	DefaultCrashes     = 5
 
 	DefaultHTTPRequests      = 100
 	DefaultHTTPRequestBytes  = 1 * MiB
@@ -46,6 +49,7 @@ const (
 	maxConcurrency = 1000
 	maxKV          = 256 * MiB
 	maxTimeout     = 24 * time.Hour
+	maxCrashes     = 1000
 
 	maxHTTPRequests = 10_000
 	maxHTTPBytes    = 15 * MiB // a frame of an operation is 16 MiB at most, with its header
@@ -54,7 +58,7 @@ const (
 func defaultLimits(timeout time.Duration) Limits {
 	return Limits{
 		Memory: DefaultMemory, Timeout: timeout, Output: DefaultOutput, Logs: DefaultLogs,
-		HostCalls: DefaultHostCalls, Concurrency: DefaultConcurrency, KV: DefaultKV,
+		HostCalls: DefaultHostCalls, Concurrency: DefaultConcurrency, KV: DefaultKV, Crashes: DefaultCrashes,
 		HTTPRequests: DefaultHTTPRequests, HTTPRequestBytes: DefaultHTTPRequestBytes, HTTPResponseBytes: DefaultHTTPResponseBytes,
 	}
 }
@@ -63,7 +67,7 @@ func defaultLimits(timeout time.Duration) Limits {
 func (l Limits) status() map[string]any {
 	status := map[string]any{
 		"memory": l.Memory.String(), "timeout": l.Timeout.String(), "output": l.Output.String(),
-		"logs": l.Logs.String(), "hostCalls": l.HostCalls, "concurrency": l.Concurrency, "kv": l.KV.String(),
+		"logs": l.Logs.String(), "hostCalls": l.HostCalls, "concurrency": l.Concurrency, "kv": l.KV.String(), "crashes": l.Crashes,
 		"httpRequests": l.HTTPRequests, "httpRequestBytes": l.HTTPRequestBytes.String(), "httpResponseBytes": l.HTTPResponseBytes.String(),
 	}
 	if l.CPU > 0 {

@@ -48,13 +48,13 @@ func TestAnEmptyFileIsAMistake(t *testing.T) {
 func TestLoadListsWhatItLoaded(t *testing.T) {
 	h := newHouse(t)
 	h.runtime.program("good").manifest.DataSchema = json.RawMessage(`{"type":"object"}`)
-	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3, rate: 30/m, kv: 5KiB, httpRequests: 9, httpRequestBytes: 1KiB, httpResponseBytes: 2KiB}`,
+	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3, rate: 30/m, kv: 5KiB, crashes: 4, httpRequests: 9, httpRequestBytes: 1KiB, httpResponseBytes: 2KiB}`,
 		`grants: {notify: true, http: ["https://example.com/**"], privateNetworks: [10.0.0.0/8], secrets: [a_token]}`)
 	h.load(t)
 
 	p := h.status(t, "x")
 	sum := sha256.Sum256([]byte("good"))
-	require.Equal(t, "loaded", p.State, p.Error)
+	require.Equal(t, core.PluginLoaded, p.State, p.Error)
 	require.Equal(t, hex.EncodeToString(sum[:]), p.Digest)
 	require.Equal(t, []any{"fake", "good", "good", "1.0.0", 1}, []any{p.Runtime, p.Source, p.Name, p.Version, p.Generation})
 	require.NotNil(t, p.LoadedAt)
@@ -63,11 +63,11 @@ func TestLoadListsWhatItLoaded(t *testing.T) {
 		"notify": true, "http": []string{"https://example.com/**"}, "privateNetworks": []string{"10.0.0.0/8"}, "secrets": []string{"a_token"},
 	}, p.Grants)
 	require.Equal(t, map[string]any{
-		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3, "rate": "30/1m0s", "kv": "5KiB",
+		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3, "rate": "30/1m0s", "kv": "5KiB", "crashes": 4,
 		"httpRequests": 9, "httpRequestBytes": "1KiB", "httpResponseBytes": "2KiB",
 	}, p.Limits)
 	require.Equal(t, host.Limits{
-		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3, Rate: host.Rate{Limit: 30, Per: time.Minute}, KV: 5 * host.KiB,
+		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3, Rate: host.Rate{Limit: 30, Per: time.Minute}, KV: 5 * host.KiB, Crashes: 4,
 		HTTPRequests: 9, HTTPRequestBytes: host.KiB, HTTPResponseBytes: 2 * host.KiB,
 	}, h.runtime.limits())
 	require.Equal(t, &core.RateLimit{Limit: 30, PerMs: 60_000}, h.Rate("x"))
@@ -80,7 +80,7 @@ func TestDefaultLimits(t *testing.T) {
 	h.list(t)
 	h.load(t)
 	require.Equal(t, host.Limits{
-		Memory: 64 * host.MiB, Timeout: 5 * time.Minute, Output: host.MiB, Logs: 64 * host.KiB, HostCalls: 1000, Concurrency: 8, KV: host.MiB,
+		Memory: 64 * host.MiB, Timeout: 5 * time.Minute, Output: host.MiB, Logs: 64 * host.KiB, HostCalls: 1000, Concurrency: 8, KV: host.MiB, Crashes: 5,
 		HTTPRequests: 100, HTTPRequestBytes: host.MiB, HTTPResponseBytes: 4 * host.MiB,
 	}, h.runtime.limits())
 }
@@ -127,7 +127,7 @@ func TestLoadReportsWhatIsWrongWithAnEntry(t *testing.T) {
 			require.NoError(t, h.Problem())
 
 			p := h.status(t, "x")
-			require.Equal(t, "failed", p.State)
+			require.Equal(t, core.PluginFailed, p.State)
 			require.Contains(t, p.Error, test.want)
 			require.Nil(t, p.LoadedAt)
 			require.Equal(t, core.CodePluginUnavailable, core.CodeOf(h.ValidateData("x", nil)))
@@ -136,7 +136,7 @@ func TestLoadReportsWhatIsWrongWithAnEntry(t *testing.T) {
 			require.Contains(t, err.Error(), test.want)
 			require.Empty(t, out.Plugin)
 
-			require.Equal(t, "loaded", h.status(t, "other").State)
+			require.Equal(t, core.PluginLoaded, h.status(t, "other").State)
 			_, err = h.invoke(t, "other")
 			require.NoError(t, err)
 		})
@@ -196,7 +196,7 @@ func TestDigest(t *testing.T) {
 	h.runtime.program("good")
 	h.list(t, "sha256: "+hex.EncodeToString(sum[:]), "", "# end")
 	h.load(t)
-	require.Equal(t, "loaded", h.status(t, "x").State)
+	require.Equal(t, core.PluginLoaded, h.status(t, "x").State)
 
 	h.file(t, "plugins.yaml", "requireDigest: true\nplugins:\n  - {type: x, runtime: fake, source: good}\n")
 	h.load(t)
@@ -209,9 +209,9 @@ func TestSourceIsRelativeToTheFile(t *testing.T) {
 	h.list(t)
 	t.Chdir(t.TempDir())
 	h.load(t)
-	require.Equal(t, "loaded", h.status(t, "x").State)
+	require.Equal(t, core.PluginLoaded, h.status(t, "x").State)
 
 	h.file(t, "plugins.yaml", "plugins:\n  - {type: x, runtime: fake, source: \""+filepath.Join(h.dir, "good")+"\"}\n")
 	h.load(t)
-	require.Equal(t, "loaded", h.status(t, "x").State)
+	require.Equal(t, core.PluginLoaded, h.status(t, "x").State)
 }

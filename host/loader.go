@@ -11,73 +11,85 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/nexuscore/scheduler/core"
 )
 
 const maxArtifact = 256 << 20 // bytes of a plugin's file, whatever its runtime allows
 
-// build loads every entry of a file into a new generation. It always returns
-// one; entries that fail carry their problem.
-func (h *Host) build(ctx context.Context, f file) *generation {
-	h.number++
-	g := newGeneration(h.number)
+// prepare loads what the entries of a file stand for and is not there yet.
+// Entries that fail carry their problem.
+func (h *Host) prepare(ctx context.Context, f file) []candidate {
+	all := make([]candidate, 0, len(f.entries))
 	for _, e := range f.entries {
-		g.add(h.slot(ctx, e))
+		all = append(all, h.candidate(ctx, e))
 	}
-	return g
+	return all
 }
 
-// slot loads one entry and says so in the log.
-func (h *Host) slot(ctx context.Context, e entry) *slot {
+// candidate loads one entry, unless that has been done, and says so in the log.
+func (h *Host) candidate(ctx context.Context, e entry) candidate {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.LoadTimeout)
 	defer cancel()
 
-	clock := core.SystemClock{}
-	start := clock.Now()
-	s := &slot{entry: e, problem: e.problem, free: make(chan struct{}, e.limits.Concurrency)}
+	start := h.clock.Now()
+	s := newSlot(e)
+	var program []byte
 	if s.problem == nil {
-		s.problem = h.load(ctx, s)
+		program, s.digest, s.problem = h.verified(e)
+	}
+	if s.problem == nil && h.current.Load().known(e, s.digest) {
+		return candidate{entry: e, digest: s.digest}
+	}
+	if s.problem == nil {
+		s.problem = h.load(ctx, s, program)
 	}
 	logger := h.cfg.Logger.With("type", e.taskType, "runtime", e.runtime, "source", e.source)
 	if s.problem != nil {
-		s.discard(ctx)
+		_ = s.close(ctx) // the reason for it is what is reported
+		s.plugin = nil
 		logger.Error("plugin is not loaded", "error", s.problem)
-		return s
+		return candidate{e, s.digest, s}
 	}
-	s.loadedAt = clock.Now()
+	s.loadedAt = h.clock.Now()
 	logger.Info("plugin loaded", "plugin", s.manifest.id(), "sha256", s.digest, "took", s.loadedAt.Sub(start).Round(time.Millisecond))
-	return s
+	return candidate{e, s.digest, s}
 }
 
-// load verifies, prepares and questions the plugin of an entry.
-func (h *Host) load(ctx context.Context, s *slot) error {
-	e := s.entry
-	runtime, ok := h.cfg.Runtimes[e.runtime]
-	if !ok {
+// verified reads the program of an entry for a runtime that is there, and checks
+// its digest.
+func (h *Host) verified(e entry) (program []byte, digest string, err error) {
+	if _, ok := h.cfg.Runtimes[e.runtime]; !ok {
 		known := strings.Join(slices.Sorted(maps.Keys(h.cfg.Runtimes)), ", ")
-		return fmt.Errorf("runtime %.64q is not available; this server has %s", e.runtime, known)
+		return nil, "", fmt.Errorf("runtime %.64q is not available; this server has %s", e.runtime, known)
 	}
-	program, err := readBounded(e.path, maxArtifact)
+	program, err = readBounded(e.path, maxArtifact)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s does not exist; build the plugin, or correct source", e.path)
+		return nil, "", fmt.Errorf("%s does not exist; build the plugin, or correct source", e.path)
 	}
 	if err != nil {
-		return fmt.Errorf("read plugin: %w", err)
+		return nil, "", fmt.Errorf("read plugin: %w", err)
 	}
 	sum := sha256.Sum256(program)
-	s.digest = hex.EncodeToString(sum[:])
-	if e.sha256 != "" && e.sha256 != s.digest {
-		return fmt.Errorf("%s has sha256 %s, and plugins.yaml demands %s; deploy the file that was meant, or correct sha256", e.path, s.digest, e.sha256)
+	digest = hex.EncodeToString(sum[:])
+	if e.sha256 != "" && e.sha256 != digest {
+		return nil, digest, fmt.Errorf("%s has sha256 %s, and plugins.yaml demands %s; deploy the file that was meant, or correct sha256", e.path, digest, e.sha256)
 	}
-	s.plugin, err = runtime.Load(ctx, Artifact{
+	return program, digest, nil
+}
+
+// load prepares and questions the plugin of an entry.
+func (h *Host) load(ctx context.Context, s *slot, program []byte) (err error) {
+	e := s.entry
+	s.plugin, err = h.cfg.Runtimes[e.runtime].Load(ctx, Artifact{
 		Type: e.taskType, Source: e.path, Digest: s.digest, Bytes: program, Limits: e.limits, Init: e.init,
 		Logger: h.cfg.Logger.Named(e.runtime).With("type", e.taskType),
 	})
 	if err != nil {
 		return fmt.Errorf("load %s: %w", e.path, err)
 	}
-	return s.question(ctx)
+	if err := s.question(ctx); err != nil {
+		return err
+	}
+	return s.rehearse(ctx, h.clock.Now())
 }
 
 // question asks the plugin for its manifest and holds it against the entry.
@@ -92,16 +104,17 @@ func (s *slot) question(ctx context.Context) error {
 	if err := s.manifest.checkGrants(s.entry.grants); err != nil {
 		return err
 	}
+	if err := s.manifest.checkLimits(s.entry.limits); err != nil {
+		return err
+	}
 	return s.manifest.checkConfig(s.entry.config)
 }
 
-// discard releases a plugin that is not going to be used.
-func (s *slot) discard(ctx context.Context) {
-	if s.plugin == nil {
-		return
+// unload releases candidates that are not going to be used.
+func unload(ctx context.Context, all []candidate) {
+	for _, c := range all {
+		if c.slot != nil {
+			_ = c.slot.close(ctx) // the reason for discarding it is what is reported
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer cancel()
-	_ = s.plugin.Close(ctx) // the reason for discarding it is what is reported
-	s.plugin = nil
 }

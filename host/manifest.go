@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/sdk/wire"
@@ -26,6 +28,8 @@ type manifest struct {
 	asks    []string
 	data    *schema // nil accepts all
 	config  *schema // nil accepts no config
+	limits  wire.Limits
+	sample  json.RawMessage // nil is none
 }
 
 // readManifest checks what a plugin says about itself. A plugin without a
@@ -57,6 +61,16 @@ func readManifest(taskType string, frame []byte) (manifest, error) {
 	if out.config, err = optionalSchema(m.ConfigSchema); err != nil {
 		return manifest{}, fmt.Errorf("config schema: %w", err)
 	}
+	if m.Limits != nil {
+		out.limits = *m.Limits
+	}
+	if len(m.Sample) == 0 || string(m.Sample) == "null" {
+		return out, nil
+	}
+	if err := checkData(out.data, m.Sample); err != nil {
+		return manifest{}, fmt.Errorf("the plugin's sample does not satisfy its own data schema: %w", err)
+	}
+	out.sample = m.Sample
 	return out, nil
 }
 
@@ -72,18 +86,70 @@ func (m manifest) checkGrants(g Grants) error {
 	var missing []string
 	for _, capability := range m.asks {
 		if !slices.Contains(offered(), capability) {
-			return fmt.Errorf("%s@%s asks for %.64q, which this version of the host does not offer; it offers %s",
-				m.name, m.version, capability, strings.Join(offered(), ", "))
+			return excess("%s asks for %.64q, which this version of the host does not offer; it offers %s",
+				m.id(), capability, strings.Join(offered(), ", "))
 		}
 		if !g.allows(capability) {
 			missing = append(missing, capability)
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%s@%s asks for %s, which is not granted; add it to the plugin's grants, for example grants: {%s}",
-			m.name, m.version, strings.Join(missing, ", "), exampleGrant(missing[0]))
+		return excess("%s asks for %s, which is not granted; add it to the plugin's grants, for example grants: {%s}",
+			m.id(), strings.Join(missing, ", "), exampleGrant(missing[0]))
 	}
 	return nil
+}
+
+// need is a limit that a plugin cannot work below, and the one in force.
+type need struct {
+	name          string
+	asked, given  int64
+	needs, allows string
+}
+
+// checkLimits holds back a plugin that cannot work within its limits. What it
+// asks for changes none of them.
+func (m manifest) checkLimits(l Limits) error {
+	size := func(name string, asked int64, given Size) need {
+		return need{name, asked, int64(given), Size(asked).String(), given.String()}
+	}
+	span := func(name string, askedMS int64, given time.Duration) need {
+		asked := time.Duration(min(askedMS, maxTimeout.Milliseconds()+1)) * time.Millisecond
+		return need{name, int64(asked), int64(given), asked.String(), given.String()}
+	}
+	count := func(name string, asked int64, given int) need {
+		return need{name, asked, int64(given), strconv.FormatInt(asked, 10), strconv.Itoa(given)}
+	}
+	a := m.limits
+	needs := []need{
+		size("memory", a.Memory, l.Memory), span("timeout", a.TimeoutMS, l.Timeout), size("output", a.Output, l.Output), size("kv", a.State, l.KV),
+		count("hostCalls", a.HostCalls, l.HostCalls), count("httpRequests", a.HTTPRequests, l.HTTPRequests),
+		size("httpRequestBytes", a.HTTPRequestBytes, l.HTTPRequestBytes), size("httpResponseBytes", a.HTTPResponseBytes, l.HTTPResponseBytes),
+	}
+	if l.CPU > 0 {
+		needs = append(needs, span("cpu", a.CPUMS, l.CPU))
+	}
+	var missing []string
+	for _, n := range needs {
+		if n.asked > n.given {
+			missing = append(missing, fmt.Sprintf("limits.%s of %s, and has %s", n.name, n.needs, n.allows))
+		}
+	}
+	if len(missing) > 0 {
+		return excess("%s needs %s; raise that in the plugin's entry", m.id(), strings.Join(missing, "; "))
+	}
+	return nil
+}
+
+// excessError says that a plugin asks for more than it may have. The version
+// that works goes on in its place.
+type excessError struct{ text string }
+
+// Error returns the text.
+func (e *excessError) Error() string { return e.text }
+
+func excess(format string, args ...any) error {
+	return &excessError{text: fmt.Sprintf(format, args...)}
 }
 
 // checkConfig holds the operator's config against the plugin's schema.

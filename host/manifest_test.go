@@ -49,7 +49,7 @@ func TestManifestIsChecked(t *testing.T) {
 			h.list(t, test.lines...)
 			h.load(t)
 			p := h.status(t, "x")
-			require.Equal(t, "failed", p.State)
+			require.Equal(t, core.PluginFailed, p.State)
 			require.Contains(t, p.Error, test.want)
 			require.Zero(t, h.runtime.opened(), "a plugin that is held back is released")
 		})
@@ -89,7 +89,7 @@ func TestSecretsStayOutOfMessages(t *testing.T) {
 			h.list(t, lines...)
 			h.load(t)
 			p := h.status(t, "x")
-			require.Equal(t, "failed", p.State)
+			require.Equal(t, core.PluginFailed, p.State)
 			require.NotContains(t, p.Error, secret)
 		}
 	}

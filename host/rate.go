@@ -38,12 +38,8 @@ func parseRate(text string) (Rate, error) {
 // Rate is the rate limit of a task type by its limits in plugins.yaml; nil for
 // one that has none or is not loaded.
 func (h *Host) Rate(taskType string) *core.RateLimit {
-	g := h.current.Load()
-	if g == nil {
-		return nil
-	}
-	s, ok := g.slots[taskType]
-	if !ok || s.problem != nil || s.entry.limits.Rate.Limit == 0 {
+	s := h.slotOf(taskType)
+	if !s.works() || s.entry.limits.Rate.Limit == 0 {
 		return nil
 	}
 	r := s.entry.limits.Rate

@@ -33,6 +33,7 @@ type rawLimits struct {
 	Concurrency *int   `yaml:"concurrency"`
 	Rate        string `yaml:"rate"`
 	KV          string `yaml:"kv"`
+	Crashes     *int   `yaml:"crashes"`
 
 	HTTPRequests      *int   `yaml:"httpRequests"`
 	HTTPRequestBytes  string `yaml:"httpRequestBytes"`
@@ -53,6 +54,8 @@ func (r rawEntry) check(at locator, timeout time.Duration) (entry, error) {
 		return e, at.error("runtime", "is missing; write wasm or process")
 	case r.Source == "":
 		return e, at.error("source", "is missing; write the path of the plugin, relative to this file")
+	case strings.Contains(r.Source, "://"):
+		return e, at.error("source", "is an address; programs are not fetched: put the file where this server can read it, and write its path")
 	case r.SHA256 != "" && !digestSyntax.MatchString(e.sha256):
 		return e, at.error("sha256", "is not 64 hexadecimal digits")
 	}
@@ -139,6 +142,7 @@ func (l rawLimits) counts(at locator, e *entry) error {
 	}{
 		{"hostCalls", l.HostCalls, maxHostCalls, &e.limits.HostCalls},
 		{"concurrency", l.Concurrency, maxConcurrency, &e.limits.Concurrency},
+		{"crashes", l.Crashes, maxCrashes, &e.limits.Crashes},
 		{"httpRequests", l.HTTPRequests, maxHTTPRequests, &e.limits.HTTPRequests},
 	} {
 		if c.value == nil {

@@ -2,40 +2,43 @@ package host
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
-	"io/fs"
-	"os"
 	"time"
 )
 
-// sighting is the content of plugins.yaml at some time; the zero value stands
-// for no file.
-type sighting [sha256.Size]byte
-
-// look reads what is written now. What is no regular file is left alone: reading
-// it may wait for somebody, and take away what he writes.
-func (h *Host) look() sighting {
-	if info, err := os.Stat(h.cfg.Path); err == nil && !info.Mode().IsRegular() {
+// look sums up what is listed now.
+func (h *Host) look(ctx context.Context) sighting {
+	docs, known, err := h.source.look(ctx)
+	if !known {
 		return *h.seen.Load()
 	}
-	return sightingOf(readBounded(h.cfg.Path, maxFile))
+	return sightingOf(docs, err)
 }
 
-// sightingOf sums up what reading gave. A file that cannot be read is told by the
-// reload that follows.
-func sightingOf(text []byte, err error) sighting {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return sighting{}
-	case err != nil:
-		return sha256.Sum256([]byte("unreadable: " + err.Error()))
+// read reads what is listed now.
+func (h *Host) read(ctx context.Context) (file, error) {
+	docs, err := h.source.read(ctx)
+	s := sightingOf(docs, err)
+	h.seen.Store(&s)
+	if err != nil {
+		return file{}, err
 	}
-	return sha256.Sum256(text)
+	return h.parse(docs)
 }
 
-// Watch reloads whenever plugins.yaml has another content than the last Load or
-// Reload has seen, until ctx ends. It looks every so often, which works on all
+func (h *Host) parse(docs []document) (file, error) {
+	return fileReader{environ: h.cfg.Environ, timeout: h.cfg.DefaultTimeout}.read(docs)
+}
+
+// keep lets the source remember what is in force, for a time when it cannot be
+// read.
+func (h *Host) keep(f file) {
+	if err := h.source.keep(f.docs); err != nil {
+		h.cfg.Logger.Warn("the list of plugins cannot be kept; a restart depends on its source", "error", err)
+	}
+}
+
+// Watch reloads whenever what lists the plugins has another content than the last
+// Load or Reload has seen, until ctx ends. It looks every so often, which works on all
 // file systems and with files that are replaced, and waits until the content has
 // stayed the same from one look to the next, so that a file that is being
 // written is left alone. What cannot be loaded is logged once and changes
@@ -43,25 +46,25 @@ func sightingOf(text []byte, err error) sighting {
 func (h *Host) Watch(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	last := h.look()
+	last := h.look(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := h.look()
+		now := h.look(ctx)
 		settled := now == last
 		last = now
 		if !settled || now == *h.seen.Load() {
 			continue
 		}
-		h.cfg.Logger.Info("plugins.yaml has changed", "path", h.cfg.Path)
+		h.cfg.Logger.Info("the list of plugins has changed", "from", h.from)
 		bounded, cancel := context.WithTimeout(ctx, reloadTime)
 		err := h.Reload(bounded)
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			h.cfg.Logger.Error("plugins.yaml has changed and cannot be used; what was loaded goes on", "error", err)
+			h.cfg.Logger.Error("the list of plugins has changed and cannot be used; what was loaded goes on", "from", h.from, "error", err)
 		}
 	}
 }

@@ -45,14 +45,20 @@ func watched(t *testing.T) (*house, *lockedBuffer) {
 		Logger: hclog.New(&hclog.LoggerOptions{Output: log}),
 	})
 	h.load(t)
+	watch(t, h, 5*time.Millisecond)
+	return h, log
+}
+
+// watch watches for changes until the test ends.
+func watch(t *testing.T, h *house, every time.Duration) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		h.Watch(ctx, 5*time.Millisecond)
+		h.Watch(ctx, every)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
-	return h, log
 }
 
 func eventually(t *testing.T, what string, holds func() bool) {

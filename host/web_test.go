@@ -77,7 +77,7 @@ func newVisitor(t *testing.T, cfg host.EgressConfig, limits string, grants ...st
 	})
 	t.Cleanup(func() { require.NoError(t, v.Close(context.Background())) })
 	v.load(t)
-	require.Equal(t, "loaded", v.status(t, "x").State, v.status(t, "x").Error)
+	require.Equal(t, core.PluginLoaded, v.status(t, "x").State, v.status(t, "x").Error)
 	return v
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
@@ -28,15 +29,45 @@ type Plugin struct {
 	// Empty means that the plugin takes no config.
 	ConfigSchema string
 
-	// Sample is task data (JSON) that Handle is run with once when the program is
+	// Sample is task data (JSON) that Handle is run with when the program is
 	// loaded, with a stand-in for the host: no operation has an effect and what it
-	// answers is thrown away. Every run begins from the memory as it is then, so
-	// a sample makes runs several times faster. Leave it empty when Handle
-	// changes variables of its package.
+	// answers is thrown away. It must satisfy DataSchema. Every run begins from the
+	// memory as it is then, so a sample makes runs several times faster. And a
+	// version that panics on its sample, or does not answer within 10 s, is not
+	// loaded. Leave it empty when Handle changes variables of its package.
 	Sample string
+
+	// Limits are the limits that the plugin cannot work below. A version for which
+	// its operator has set a lower one is not loaded. The zero value asks for
+	// nothing.
+	Limits Limits
 
 	// Handle does the work of one attempt.
 	Handle Handler
+}
+
+// Limits says what a plugin needs at the least. The zero value of a field says
+// nothing about it. Sizes are in bytes.
+type Limits struct {
+	Memory            int64         // linear memory of one run
+	Timeout           time.Duration // wall time of one run
+	CPU               time.Duration // processor time of one run
+	Output            int64         // response of one run
+	State             int64         // what the plugin keeps
+	HostCalls         int64         // operations of one run
+	HTTPRequests      int64         // HTTP requests of one run
+	HTTPRequestBytes  int64         // body of one request
+	HTTPResponseBytes int64         // body of one response
+}
+
+func (l Limits) wire() *wire.Limits {
+	if l == (Limits{}) {
+		return nil
+	}
+	return &wire.Limits{
+		Memory: l.Memory, TimeoutMS: l.Timeout.Milliseconds(), CPUMS: l.CPU.Milliseconds(), Output: l.Output, State: l.State, HostCalls: l.HostCalls,
+		HTTPRequests: l.HTTPRequests, HTTPRequestBytes: l.HTTPRequestBytes, HTTPResponseBytes: l.HTTPResponseBytes,
+	}
 }
 
 // Handler does the work of one attempt. Its first result, rendered as JSON, is
@@ -90,6 +121,7 @@ func (p *Plugin) Manifest() wire.Manifest {
 	m := wire.Manifest{
 		ABI: wire.ABI, Name: p.Name, Version: p.Version, Summary: p.Summary,
 		DataSchema: json.RawMessage(p.DataSchema), ConfigSchema: json.RawMessage(p.ConfigSchema),
+		Sample: json.RawMessage(p.Sample), Limits: p.Limits.wire(),
 	}
 	for _, c := range p.Capabilities {
 		m.Capabilities = append(m.Capabilities, string(c))
@@ -110,6 +142,8 @@ func (p *Plugin) check() error {
 		return fmt.Errorf("plugin %q: DataSchema is not valid JSON", p.Name)
 	case p.ConfigSchema != "" && !json.Valid([]byte(p.ConfigSchema)):
 		return fmt.Errorf("plugin %q: ConfigSchema is not valid JSON", p.Name)
+	case p.Sample != "" && !json.Valid([]byte(p.Sample)):
+		return fmt.Errorf("plugin %q: Sample is not valid JSON", p.Name)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sdk
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +21,7 @@ func TestRegisterRefusesWhatCannotLoad(t *testing.T) {
 		"version":       {Plugin{Name: "x", Handle: nothing}, "Version"},
 		"handler":       {Plugin{Name: "x", Version: "1.0.0"}, "Handle"},
 		"data schema":   {Plugin{Name: "x", Version: "1.0.0", Handle: nothing, DataSchema: "{"}, "DataSchema"},
+		"sample":        {Plugin{Name: "x", Version: "1.0.0", Handle: nothing, Sample: "{"}, "Sample"},
 		"config schema": {Plugin{Name: "x", Version: "1.0.0", Handle: nothing, ConfigSchema: "{"}, "ConfigSchema"},
 	}
 	for name, test := range tests {
@@ -48,7 +50,8 @@ func TestRegisterTakesOnePlugin(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	p := Plugin{
 		Name: "x", Version: "1.0.0", Summary: "s", Handle: nothing,
-		Capabilities: []Capability{CapabilityNotify}, DataSchema: `{"type":"object"}`,
+		Capabilities: []Capability{CapabilityNotify}, DataSchema: `{"type":"object"}`, Sample: `{"a":1}`,
+		Limits: Limits{Memory: 1, Timeout: 2 * time.Millisecond, CPU: 3 * time.Millisecond, Output: 4, State: 5, HostCalls: 6, HTTPRequests: 7, HTTPRequestBytes: 8, HTTPResponseBytes: 9},
 	}
 	var got wire.Manifest
 	rest, err := wire.Decode(Describe(&p), &got)
@@ -56,6 +59,7 @@ func TestDescribe(t *testing.T) {
 	require.Empty(t, rest)
 	require.Equal(t, wire.Manifest{
 		ABI: 1, Name: "x", Version: "1.0.0", Summary: "s", Capabilities: []string{"notify"},
-		DataSchema: json.RawMessage(`{"type":"object"}`),
+		DataSchema: json.RawMessage(`{"type":"object"}`), Sample: json.RawMessage(`{"a":1}`),
+		Limits: &wire.Limits{Memory: 1, TimeoutMS: 2, CPUMS: 3, Output: 4, State: 5, HostCalls: 6, HTTPRequests: 7, HTTPRequestBytes: 8, HTTPResponseBytes: 9},
 	}, got)
 }

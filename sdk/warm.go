@@ -14,7 +14,8 @@ const warmRounds = 2
 // keeps the program's memory as it is after the start and begins every run from
 // there, so what is built here (the tables of encoding/json above all) is there
 // in every run. Without a sample only the SDK's own part is run. What comes of
-// it is thrown away, and so is a panic: the handler's first real run shows it.
+// it is thrown away, and so is a panic: the host runs the sample again, and shows
+// it.
 func (p *Plugin) warm() {
 	defer func() { _ = recover() }()
 	run, data := *p, json.RawMessage(p.Sample)

@@ -19,7 +19,7 @@ func fullNode(id string) core.Node {
 	return core.Node{
 		ID: id, Version: "1.2.3", StartedAt: Epoch().Add(-time.Hour),
 		Load:      core.Load{Node: id, Running: 1, Slots: 2, Waiting: 3, Room: 4},
-		Plugins:   []core.NodePlugin{{Type: "reminder", State: "loaded", Version: "1.0.0", Digest: "abc", Generation: 5, DataSchema: json.RawMessage(`{"type":"object"}`)}},
+		Plugins:   []core.NodePlugin{{Type: "reminder", State: "loaded", Version: "1.0.0", Digest: "abc", Generation: 5, DataSchema: json.RawMessage(`{"type":"object"}`), RolledBack: true, Held: "1.1.0"}},
 		Publishes: true,
 	}
 }

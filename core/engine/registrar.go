@@ -29,10 +29,7 @@ func (r *registrar) step(ctx context.Context) (time.Duration, error) {
 	}
 	if r.cfg.Types != nil {
 		for _, p := range r.cfg.Types.Plugins() {
-			n.Plugins = append(n.Plugins, core.NodePlugin{
-				Type: p.Type, State: p.State, Version: p.Version, Digest: p.Digest, Generation: p.Generation,
-				DataSchema: p.DataSchema,
-			})
+			n.Plugins = append(n.Plugins, nodePlugin(p))
 		}
 	}
 	asked := r.cfg.Clock.Now()
@@ -44,6 +41,18 @@ func (r *registrar) step(ctx context.Context) (time.Duration, error) {
 		r.cfg.Logger.Warn("this node's clock and the store's differ; see to the time synchronisation", "skew", skew.Round(time.Millisecond))
 	}
 	return every, nil
+}
+
+// nodePlugin is what other nodes, and people, hear of a plugin.
+func nodePlugin(p core.PluginStatus) core.NodePlugin {
+	n := core.NodePlugin{
+		Type: p.Type, State: p.State, Version: p.Version, Digest: p.Digest, Generation: p.Generation,
+		DataSchema: p.DataSchema, RolledBack: p.RolledBack,
+	}
+	if p.Held != nil {
+		n.Held = p.Held.Version
+	}
+	return n
 }
 
 // forget removes the node when it shuts down.

@@ -285,7 +285,10 @@ func completion(e core.Execution, out core.Outcome, err, cause error) core.Compl
 		Log:   core.AttemptLog{Attempt: e.Attempt, Lines: out.Logs, Dropped: out.LogsDropped},
 	}
 	spread := rand.Float64()
+	waiting, notStarted := errors.AsType[*core.NotStartedError](err)
 	switch {
+	case notStarted:
+		c.Settle = func(now time.Time, e *core.Execution) { e.NotStarted(now, waiting.Wait) }
 	case err == nil:
 		c.Settle = func(now time.Time, e *core.Execution) { e.Succeed(out, now) }
 		c.Effects = out.Effects

@@ -114,7 +114,7 @@ func newSuite(t *testing.T, f Factory) *suite {
 	t.Cleanup(func() { require.NoError(t, s.host.Close(context.Background())) })
 	require.NoError(t, s.host.Load(t.Context()))
 	for _, p := range s.host.Plugins() {
-		require.Equal(t, "loaded", p.State, p.Error)
+		require.Equal(t, core.PluginLoaded, p.State, p.Error)
 		require.Equal(t, "guest", p.Name)
 		require.Equal(t, "1.2.3", p.Version)
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
 )
 
 // fault says why the stream of a run broke. As a rule the process has ended; one
@@ -27,18 +28,22 @@ func (p *process) fault(err error) error {
 		return misuse("broke the connection: %s", status.Convert(err).Message())
 	}
 	if reason := p.killedFor(); reason != "" {
-		return crashed("the plugin's process was ended: " + reason)
+		return host.BystanderError{Failure: crashed("the plugin's process was ended: " + reason)}
 	}
+	f := crashed(withText("the plugin's process "+p.command.status, p.crashReason()))
 	if p.outOfMemory() {
-		return &core.Failure{
+		f = &core.Failure{
 			Code: core.CodePluginMemoryLimit, Class: core.ClassRetryable,
 			Message: fmt.Sprintf("the plugin's process needs more memory than %s (limit memory)", p.limits.Memory),
 		}
 	}
-	return crashed(withText("the plugin's process "+p.command.status, p.crashReason()))
+	if p.blamed.Swap(true) {
+		return host.BystanderError{Failure: f} // the process has crashed once, not once for each run in it
+	}
+	return f
 }
 
-func crashed(message string) error {
+func crashed(message string) *core.Failure {
 	return &core.Failure{Code: core.CodePluginCrashed, Class: core.ClassRetryable, Message: message}
 }
 

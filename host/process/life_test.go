@@ -5,6 +5,7 @@ package process_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -99,9 +100,39 @@ func TestNeighboursOfAKilledRun(t *testing.T) {
 	defer cancelled.Stop()
 	_, err := do(ctx, p, &caller{}, order{Do: "stubborn"})
 	require.ErrorIs(t, err, context.Canceled)
-	f := failureOf(t, <-innocent)
+	err = <-innocent
+	f := failureOf(t, err)
 	require.Equal(t, core.CodePluginCrashed, f.Code)
 	require.Contains(t, f.Message, "a run in it did not end when it was told to")
+	require.ErrorAs(t, err, new(host.BystanderError))
+}
+
+// A process that crashes with several runs in it is one crash of the plugin.
+func TestACrashIsHeldAgainstOneRun(t *testing.T) {
+	p := hostile(t)
+	ends := make(chan error, 3)
+	callers := []*caller{{}, {}}
+	for _, c := range callers {
+		go func() {
+			_, err := do(t.Context(), p, c, order{Do: "hold"})
+			ends <- err
+		}()
+	}
+	require.Eventually(t, func() bool {
+		result(t, p, order{Do: "flood", N: 1})
+		return callers[0].text() != "" && callers[1].text() != ""
+	}, 10*time.Second, time.Millisecond)
+	_, err := do(t.Context(), p, &caller{}, order{Do: "exit", N: 1})
+	ends <- err
+	bystanders := 0
+	for range 3 {
+		err := <-ends
+		require.Equal(t, core.CodePluginCrashed, failureOf(t, err).Code)
+		if _, ok := errors.AsType[host.BystanderError](err); ok {
+			bystanders++
+		}
+	}
+	require.Equal(t, 2, bystanders)
 }
 
 // A process that keeps crashing is started less and less often, and at once

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -27,6 +28,7 @@ type process struct {
 	conn    *grpc.ClientConn
 	limits  host.Limits
 	logger  hclog.Logger
+	blamed  atomic.Bool // a run has been told that it crashed
 
 	mu      sync.Mutex
 	runs    []*run // what is in it now

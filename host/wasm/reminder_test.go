@@ -51,7 +51,7 @@ func reminder() core.Invocation {
 func TestReminderAsItIsShipped(t *testing.T) {
 	h := newReminderHost(t, listed(t))
 	status := h.Plugins()[0]
-	require.Equal(t, "loaded", status.State, status.Error)
+	require.Equal(t, core.PluginLoaded, status.State, status.Error)
 	require.NoError(t, h.ValidateData("reminder", reminder().Data))
 	require.Error(t, h.ValidateData("reminder", json.RawMessage(`{"channelId": "c", "message": "m", "notifyVia": ["discord", "discord"]}`)))
 

@@ -85,13 +85,13 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	}
 	drafts := &drafts{}
 	var closeRuntimes func(context.Context) error
-	if a.host, closeRuntimes, err = newHost(cfg, log, a.store, drafts); err != nil {
+	if a.host, closeRuntimes, err = newHost(cfg, log, host.Config{State: a.store, Checkpoints: a.store, Drafter: drafts, Opened: a.lookAgain}); err != nil {
 		return nil, err
 	}
 	a.onStop("plugin runtimes", closeRuntimes)
 	a.onStop("plugins", a.host.Close)
 	invoker := withFailpoints(a.backends, a.host)
-	a.roster = &roster{node: cfg.NodeID, nodes: a.store, types: a.host, take: a.take, log: log.Named("roster"), clock: clock, shared: a.shared, orphans: map[string]time.Time{}}
+	a.roster = &roster{node: cfg.NodeID, nodes: a.store, types: a.host, take: a.takeTypes, log: log.Named("roster"), clock: clock, shared: a.shared, orphans: map[string]time.Time{}}
 	a.store.LimitTypes(a.limit)
 	timetable := core.Timetable{MinInterval: cfg.MinInterval}
 	if a.engine, err = engine.New(engine.Config{
@@ -110,8 +110,9 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	})
 	drafts.set(scheduler)
 	a.metrics.Watch(a.store, a.engine)
+	a.metrics.WatchPlugins(a.host)
 	a.api = api.New(api.Config{
-		Scheduler: scheduler, Health: a, Reload: a.host, Metrics: a.metrics.Handler(), Logger: log.Named("api"), Clock: clock, Host: cfg.Host,
+		Scheduler: scheduler, Health: a, Plugins: a.host, Metrics: a.metrics.Handler(), Logger: log.Named("api"), Clock: clock, Host: cfg.Host,
 	})
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Address()); err != nil {
 		return nil, listenError(cfg, err)
@@ -121,12 +122,28 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 }
 
 // limit is how many executions of a type may be queued or run at once: by the
-// plugin's limit, and none on a node that leaves the type to others.
+// plugin's limit, and none on a node that leaves the type to others, or has its
+// plugin in quarantine.
 func (a *App) limit(taskType string) int {
-	if a.roster.leaves(taskType) {
+	if a.roster.leaves(taskType) || !a.host.Admits(taskType) {
 		return core.NoneHere
 	}
 	return a.host.Concurrency(taskType)
+}
+
+// takeTypes takes executions of these types from now on. Some may have waited
+// for that.
+func (a *App) takeTypes(types []string) {
+	a.take(types)
+	a.lookAgain()
+}
+
+// lookAgain lets the dispatchers look at what waits, although nothing has become
+// ready in the store.
+func (a *App) lookAgain() {
+	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
+	defer cancel()
+	a.signals.Send(ctx, core.Signal{Kind: core.SignalDispatch})
 }
 
 // outboxRetention is how long an event or alert waits for somebody to take it.
@@ -210,7 +227,7 @@ func (a *App) obey() {
 func (a *App) Summary() string {
 	var loaded, failed []string
 	for _, p := range a.host.Plugins() {
-		if p.State == "loaded" {
+		if p.State.Runs() {
 			loaded = append(loaded, p.Type+" ("+p.Runtime+" "+p.Version+")")
 		} else {
 			failed = append(failed, p.Type)

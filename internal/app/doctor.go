@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/internal/config"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
 	"github.com/nexuscore/scheduler/internal/redis"
@@ -263,7 +264,7 @@ func (d *doctor) notification(ctx context.Context) {
 // plugins loads them as the service would.
 func (d *doctor) plugins(ctx context.Context) {
 	quiet := hclog.NewNullLogger()
-	h, closeRuntimes, err := newHost(d.cfg, quiet, nil, nil)
+	h, closeRuntimes, err := newHost(d.cfg, quiet, host.Config{})
 	if err != nil {
 		d.fail("plugins", "see to DATA_DIR", "%v", err)
 		return
@@ -280,7 +281,7 @@ func (d *doctor) plugins(ctx context.Context) {
 		d.warn("plugins", "see to PLUGINS_CONFIG", "%v", err)
 	}
 	for _, p := range h.Plugins() {
-		if p.State == stateLoaded {
+		if p.State == core.PluginLoaded {
 			d.ok("plugins", "%s is %s %s (%s)", p.Type, p.Name, p.Version, p.Runtime)
 			d.confinement(p)
 		} else {

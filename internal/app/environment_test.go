@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -116,6 +118,39 @@ func TestTheDataAndPluginsAreWhereTheyAreSaidToBe(t *testing.T) {
 	require.FileExists(t, filepath.Join(e["DATA_DIR"], app.DatabaseName))
 	require.Len(t, s.call(200, "GET", "/plugins", nil)["items"], 2)
 	require.Contains(t, s.Summary(), "plugins: quick (wasm 0.0.0), spin (wasm 0.0.0)")
+}
+
+func TestTheConfigServiceListsPlugins(t *testing.T) {
+	list := "plugins:\n  - {type: slow, runtime: wasm, source: spin.wasm, limits: {cpu: 60s}}\n"
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/plugins" {
+			_, _ = io.WriteString(w, list)
+		}
+	}))
+	e := withPlugins(t, "CONFIG_SERVICE_URL=http://user:hunter2@"+other.Listener.Addr().String())
+	s := e.start(t)
+	require.Contains(t, s.Summary(), "plugins: slow (wasm 0.0.0)", "and not what PLUGINS_CONFIG lists")
+	require.Equal(t, object{"notification": "log", "config": other.Listener.Addr().String()}, s.check("services")["details"], "without the password")
+	stop(s.App, time.Second)
+
+	other.Close()
+	s = e.start(t)
+	require.Contains(t, s.Summary(), "plugins: slow (wasm 0.0.0)", "what it listed last")
+	require.Equal(t, "degraded", s.check("services")["status"])
+	executor := s.check("executor")
+	require.Equal(t, "degraded", executor["status"])
+	require.Contains(t, executor["error"], "the list that was used last is in force")
+	require.NotContains(t, executor["error"], "hunter2")
+	last := s.call(200, "GET", "/plugins", nil)["lastReload"].(object)
+	require.Contains(t, last["error"], "the config service does not answer")
+	s.call(422, "POST", "/plugins/reload", nil)
+}
+
+func TestADirectoryListsPlugins(t *testing.T) {
+	e := withPlugins(t)
+	e["PLUGINS_CONFIG"] = filepath.Dir(e["PLUGINS_CONFIG"])
+	require.NoError(t, os.WriteFile(filepath.Join(e["PLUGINS_CONFIG"], "more.yaml"), []byte("plugins:\n  - {type: more, runtime: wasm, source: quick.wasm}\n"), 0o600))
+	require.Contains(t, e.start(t).Summary(), "plugins: more (wasm 0.0.0), quick (wasm 0.0.0), spin (wasm 0.0.0)")
 }
 
 func TestMinInterval(t *testing.T) {

@@ -3,7 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"sync"
 	"time"
 
 	"github.com/nexuscore/scheduler/api"
@@ -91,14 +94,21 @@ func (a *App) checkExecutor(context.Context) api.HealthCheck {
 		c.Status, c.Error = api.HealthDown, "the service starts or stops"
 		return c
 	}
-	var failed []string
+	var failed, quarantined []string
 	for _, p := range a.host.Plugins() {
-		if p.State != "loaded" {
+		switch {
+		case p.State == core.PluginFailed:
 			failed = append(failed, p.Type)
+		case p.Quarantine != nil:
+			quarantined = append(quarantined, p.Type)
 		}
 	}
 	if err := a.host.Problem(); err != nil {
 		c.Status, c.Error = api.HealthDegraded, err.Error()
+	}
+	if len(quarantined) > 0 {
+		c.Status, c.Error = api.HealthDegraded, "plugins keep crashing and are quarantined; GET /plugins says why"
+		c.Details["quarantined"] = quarantined
 	}
 	if len(failed) > 0 {
 		c.Status, c.Error = api.HealthDegraded, "plugins are not loaded; GET /plugins says why"
@@ -111,25 +121,40 @@ func (a *App) checkExecutor(context.Context) api.HealthCheck {
 // checkServices asks the services this one calls whether anybody is there. Any
 // answer counts: what their health page is called is not known.
 func (a *App) checkServices(ctx context.Context) api.HealthCheck {
-	u := a.cfg.NotificationServiceURL
-	if u == nil {
-		return api.HealthCheck{Status: api.HealthOK, Details: map[string]any{"notification": "log"}}
-	}
+	services := []struct {
+		name    string
+		address *url.URL
+	}{{"notification", a.cfg.NotificationServiceURL}, {"config", a.cfg.ConfigServiceURL}}
 	c := timed(ctx, "", func(ctx context.Context) (map[string]any, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodHead, u.String(), nil)
-		if err != nil {
-			return nil, errors.New("the notification service's address is not usable")
+		details := map[string]any{"notification": "log"}
+		problems := make([]error, len(services))
+		var all sync.WaitGroup
+		for i, s := range services {
+			if s.address != nil {
+				details[s.name] = s.address.Host
+				all.Go(func() { problems[i] = a.knock(ctx, s.name, s.address) })
+			}
 		}
-		resp, err := a.probe.Do(req)
-		if err != nil {
-			return nil, errors.New("the notification service does not answer")
-		}
-		return map[string]any{"notification": u.Host}, resp.Body.Close()
+		all.Wait()
+		return details, errors.Join(problems...)
 	})
 	if c.Status == api.HealthDown {
 		c.Status = api.HealthDegraded
 	}
 	return c
+}
+
+// knock asks whether anybody is there.
+func (a *App) knock(ctx context.Context, name string, address *url.URL) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, address.String(), nil)
+	if err != nil {
+		return fmt.Errorf("the %s service's address is not usable", name)
+	}
+	resp, err := a.probe.Do(req)
+	if err != nil {
+		return fmt.Errorf("the %s service does not answer", name)
+	}
+	return resp.Body.Close()
 }
 
 // timed makes a check out of a look at a part. A look that goes on after its time

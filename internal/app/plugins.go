@@ -7,17 +7,20 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/host/process"
 	"github.com/nexuscore/scheduler/host/wasm"
 	"github.com/nexuscore/scheduler/internal/config"
 )
 
-// newHost makes the plugin host with its runtimes; closeRuntimes comes after it. A
-// system that cannot run processes does without: the plugins that want them are
-// listed as failed.
-func newHost(cfg config.Config, log hclog.Logger, store core.Store, drafter host.Drafter) (_ *host.Host, closeRuntimes func(context.Context) error, err error) {
+// newHost makes the plugin host with its runtimes; closeRuntimes comes after it.
+// to is what the host reaches: the rest of it is filled in here. A system that
+// cannot run processes does without: the plugins that want them are listed as
+// failed.
+func newHost(cfg config.Config, log hclog.Logger, to host.Config) (_ *host.Host, closeRuntimes func(context.Context) error, err error) {
+	if to.Service, err = newConfigService(cfg, log); err != nil {
+		return nil, nil, err
+	}
 	modules, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
 	if err != nil {
 		return nil, nil, err
@@ -30,8 +33,26 @@ func newHost(cfg config.Config, log hclog.Logger, store core.Store, drafter host
 	} else {
 		log.Warn("no plugins with runtime: process", "reason", err)
 	}
-	return host.New(host.Config{
-		Path: cfg.PluginsConfig, Logger: log.Named("plugins"), State: store, Checkpoints: store, Drafter: drafter, Environ: os.LookupEnv, DefaultTimeout: cfg.DefaultTimeout,
-		Runtimes: runtimes,
-	}), closeRuntimes, nil
+	to.Path, to.Logger, to.Environ = cfg.PluginsConfig, log.Named("plugins"), os.LookupEnv
+	to.DefaultTimeout, to.Runtimes = cfg.DefaultTimeout, runtimes
+	return host.New(to), closeRuntimes, nil
 }
+
+// newConfigService makes what lists the plugins when another service does; nil
+// when none does.
+func newConfigService(cfg config.Config, log hclog.Logger) (*host.ConfigService, error) {
+	if cfg.ConfigServiceURL == nil {
+		return nil, nil
+	}
+	dir := cfg.PluginsConfig
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		dir = filepath.Dir(dir)
+	}
+	return host.NewConfigService(host.ConfigServiceConfig{
+		URL: cfg.ConfigServiceURL.String(), Dir: dir, Copy: filepath.Join(cfg.DataDir, listCopy), Logger: log.Named("plugins"),
+	})
+}
+
+// listCopy is the name, in DATA_DIR, of the list that the config service gave
+// last.
+const listCopy = "plugins.list.yaml"

@@ -32,7 +32,16 @@ func withPlugins(t *testing.T, vars ...string) env {
 }
 
 // module assembles a plugin as docs/abi.md describes it.
-func module(handle []byte) []byte {
+func module(handle []byte) []byte { return moduleWith(handle, "\x02\x00\x00\x00{}") }
+
+// answering assembles a plugin whose result is always this JSON.
+func answering(result string) []byte {
+	frame := "\x02\x00\x00\x00{}" + result
+	return moduleWith([]byte{0x42, byte(len(frame))}, frame)
+}
+
+// moduleWith assembles a plugin with some bytes at address 0.
+func moduleWith(handle []byte, memory string) []byte {
 	export := func(name string, kind, index byte) []byte {
 		return append(append([]byte{byte(len(name))}, name...), kind, index)
 	}
@@ -47,7 +56,7 @@ func module(handle []byte) []byte {
 		section(5, 1, []byte{0, 1}),
 		section(7, 4, export("memory", 2, 0), export("task_abi_v1", 0, 0), export("task_alloc", 0, 1), export("task_handle", 0, 2)),
 		section(10, 3, function(nil), function([]byte{0x41, 0x80, 0x08}), function(handle)),
-		section(11, 1, []byte{0, 0x41, 0, 0x0b, 6}, []byte("\x02\x00\x00\x00{}")),
+		section(11, 1, []byte{0, 0x41, 0, 0x0b, byte(len(memory))}, []byte(memory)),
 	)
 }
 

@@ -97,7 +97,7 @@ func (r *roster) lookAtOwn() {
 	own := map[string]bool{}
 	var names []string
 	for _, p := range r.types.Plugins() {
-		if p.State == stateLoaded {
+		if p.State.Runs() {
 			own[p.Type] = true
 			names = append(names, p.Type)
 		}
@@ -116,9 +116,6 @@ func (r *roster) lookAtOwn() {
 	}
 }
 
-// stateLoaded is the state of a plugin that can run.
-const stateLoaded = "loaded"
-
 func (r *roster) lookAtNodes(ctx context.Context) {
 	if !r.shared {
 		return
@@ -136,7 +133,7 @@ func (r *roster) lookAtNodes(ctx context.Context) {
 			continue
 		}
 		for _, p := range n.Plugins {
-			if p.State == stateLoaded {
+			if p.State.Runs() {
 				elsewhere[p.Type] = p.DataSchema
 			}
 		}

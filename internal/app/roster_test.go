@@ -14,7 +14,7 @@ import (
 )
 
 // catalogue is a node's plugins: type to state.
-type catalogue map[string]string
+type catalogue map[string]core.PluginState
 
 func (catalogue) ValidateData(string, json.RawMessage) error { return nil }
 
@@ -30,19 +30,20 @@ func TestANodeLeavesToOthersWhatOnlyTheyCanRun(t *testing.T) {
 	nodes := memory.NewStore(clock)
 	_, err := nodes.ReportNode(t.Context(), core.Node{ID: "b", Plugins: []core.NodePlugin{
 		{Type: "both", State: "loaded"}, {Type: "theirs", State: "loaded"}, {Type: "broken", State: "failed"},
+		{Type: "crashes here", State: "trial"}, {Type: "crashes there", State: "quarantined"},
 	}})
 	require.NoError(t, err)
-	plugins := catalogue{"both": "loaded", "ours": "loaded", "theirs": "failed", "broken": "failed"}
+	plugins := catalogue{"both": "loaded", "ours": "trial", "theirs": "failed", "broken": "failed", "crashes here": "quarantined", "crashes there": "quarantined"}
 	var taken [][]string
 	r := app.NewRoster(clock, "a", nodes, plugins, func(types []string) { taken = append(taken, types) })
 	require.False(t, r.Leaves("theirs"), "nothing is known yet")
 	r.Look(t.Context())
 	require.Equal(t, [][]string{{"both", "ours"}}, taken)
-	for taskType, leaves := range map[string]bool{"both": false, "ours": false, "theirs": true, "broken": true, "unknown": true} {
+	for taskType, leaves := range map[string]bool{"both": false, "ours": false, "theirs": true, "broken": true, "unknown": true, "crashes here": true, "crashes there": true} {
 		require.Equal(t, leaves, r.Leaves(taskType), taskType)
 	}
 	clock.Advance(20 * time.Second)
-	for taskType, leaves := range map[string]bool{"both": false, "ours": false, "theirs": true, "broken": false, "unknown": false} {
+	for taskType, leaves := range map[string]bool{"both": false, "ours": false, "theirs": true, "broken": false, "unknown": false, "crashes here": true, "crashes there": false} {
 		require.Equal(t, leaves, r.Leaves(taskType), "%s, when nobody has come", taskType)
 	}
 

@@ -20,7 +20,7 @@ type Config struct {
 	Env  string // NODE_ENV: development, test or production. Defaults to development.
 
 	DataDir       string // DATA_DIR. Defaults to ./data.
-	PluginsConfig string // PLUGINS_CONFIG. Defaults to ./plugins.yaml.
+	PluginsConfig string // PLUGINS_CONFIG, a file or a directory. Defaults to ./plugins.yaml.
 	PluginUID     int    // PLUGIN_UID: the user of process plugins, when the service is root. Defaults to 0, its own.
 	NodeID        string // NODE_ID. Defaults to host name and process id.
 
@@ -28,6 +28,7 @@ type Config struct {
 	RedisURL    Secret // REDIS_URL, redis://… or rediss://…; empty keeps leases and limits in the database
 	RabbitMQURL Secret // RABBITMQ_URL, amqp://… or amqps://…; empty queues in process
 
+	ConfigServiceURL       *url.URL // CONFIG_SERVICE_URL; nil lists plugins in PluginsConfig
 	NotificationServiceURL *url.URL // NOTIFICATION_SERVICE_URL; nil writes notifications to the log
 
 	MaxConcurrentTasks  int           // MAX_CONCURRENT_TASKS. Defaults to 10.
@@ -64,6 +65,7 @@ func Load(getenv func(string) string) (Config, error) {
 		DatabaseURL:            r.address("DATABASE_URL", "postgresql", "postgres"),
 		RedisURL:               r.address("REDIS_URL", "redis", "rediss"),
 		RabbitMQURL:            r.address("RABBITMQ_URL", "amqp", "amqps"),
+		ConfigServiceURL:       r.url("CONFIG_SERVICE_URL", "http", "https"),
 		NotificationServiceURL: r.url("NOTIFICATION_SERVICE_URL", "http", "https"),
 		MaxConcurrentTasks:     r.number("MAX_CONCURRENT_TASKS", 10, 1, 100_000),
 		DefaultTimeout:         r.millis("DEFAULT_TIMEOUT", 300_000, 1),
@@ -94,7 +96,6 @@ func (c Config) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(
 // used, an authentication that does not happen), so they are refused.
 var notYet = [...]struct{ name, why string }{
 	{"AUTH_SERVICE_URL", "this version has no authentication; unset it and keep HOST on loopback"},
-	{"CONFIG_SERVICE_URL", "this version reads plugins from PLUGINS_CONFIG; unset it"},
 }
 
 func (r *reader) unsupported() {

@@ -58,7 +58,7 @@ func TestTheDocumentedDefaultsAreTheRealOnes(t *testing.T) {
 		"MAINTENANCE_INTERVAL": millis(c.MaintenanceInterval), "HISTORY_RETENTION": millis(c.HistoryRetention), "HISTORY_PER_TASK": number(c.HistoryPerTask),
 		"QUEUE_PREFIX": c.QueuePrefix, "MAX_QUEUE_SIZE": number(c.MaxQueueSize), "QUEUE_CONCURRENCY": number(c.QueueConcurrency),
 		"SHUTDOWN_GRACE": millis(c.ShutdownGrace), "LOG_LEVEL": c.LogLevel, "LOG_FORMAT": c.LogFormat,
-		"NODE_ID": "", "NOTIFICATION_SERVICE_URL": "", "DATABASE_URL": "", "REDIS_URL": "", "RABBITMQ_URL": "", // words, and nothing
+		"NODE_ID": "", "NOTIFICATION_SERVICE_URL": "", "CONFIG_SERVICE_URL": "", "DATABASE_URL": "", "REDIS_URL": "", "RABBITMQ_URL": "", // words, and nothing
 	}
 	quoted := regexp.MustCompile("^`([^`]+)`")
 	for name, text := range documented(t) {

@@ -198,7 +198,7 @@ func TestTheAddressesOfACluster(t *testing.T) {
 
 // refused are the variables whose meaning this version cannot keep.
 var refused = map[string]bool{
-	"AUTH_SERVICE_URL": true, "CONFIG_SERVICE_URL": true,
+	"AUTH_SERVICE_URL": true,
 }
 
 func TestVariablesThatCannotBeKeptAreRefused(t *testing.T) {

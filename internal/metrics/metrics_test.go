@@ -125,6 +125,27 @@ func TestTheNodeIsLookedAt(t *testing.T) {
 	}
 }
 
+// fixedPlugins are the plugins of a node.
+type fixedPlugins []core.PluginStatus
+
+func (p fixedPlugins) Plugins() []core.PluginStatus { return p }
+
+func TestPluginsAreLookedAt(t *testing.T) {
+	m := metrics.New("test")
+	m.WatchPlugins(fixedPlugins{
+		{Type: "x", State: core.PluginQuarantined, Version: "1.2.0", Digest: "abc", Calls: core.PluginCounters{Crashed: 7}},
+		{Type: "y", State: core.PluginFailed},
+	})
+	text := page(t, m)
+	for _, line := range []string{
+		`scheduler_plugin_info{digest="abc",type="x",version="1.2.0"} 1`, `scheduler_plugin_crashes_total{type="x"} 7`,
+		`scheduler_plugin_state{state="quarantined",type="x"} 1`, `scheduler_plugin_state{state="loaded",type="x"} 0`, `scheduler_plugin_state{state="failed",type="y"} 1`,
+	} {
+		require.Contains(t, text, line+"\n")
+	}
+	require.NotContains(t, text, `scheduler_plugin_info{digest=""`)
+}
+
 func TestWhatDoesNotAnswerIsLeftOut(t *testing.T) {
 	m := metrics.New("test")
 	m.Watch(deadStore{}, fixedLoad{errors.New("down")})
@@ -151,6 +172,7 @@ func TestLocksAreTimed(t *testing.T) {
 func TestTheDocumentationIsComplete(t *testing.T) {
 	m := metrics.New("test")
 	m.Watch(memory.NewStore(coretest.NewClock(t)), fixedLoad{})
+	m.WatchPlugins(fixedPlugins{{Type: "x", State: core.PluginLoaded}})
 	e := execution("x", ran(time.Second, core.StatusSucceeded))
 	code := core.CodeTimeout
 	e.ErrorCode = &code

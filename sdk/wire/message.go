@@ -81,4 +81,19 @@ type Manifest struct {
 	Capabilities []string        `json:"capabilities,omitempty"` // what it will use and must be granted
 	DataSchema   json.RawMessage `json:"dataSchema,omitempty"`   // JSON Schema of the task's data; none accepts all
 	ConfigSchema json.RawMessage `json:"configSchema,omitempty"` // JSON Schema of its config; none accepts no config
+	Limits       *Limits         `json:"limits,omitempty"`       // what it needs of the limits; none needs nothing special
+	Sample       json.RawMessage `json:"sample,omitempty"`       // task data that it is tested with; none is not tested
+}
+
+// Limits is what a plugin needs at the least, by limit. 0 says nothing about it.
+type Limits struct {
+	Memory            int64 `json:"memory,omitempty"` // bytes, as all sizes
+	TimeoutMS         int64 `json:"timeoutMs,omitempty"`
+	CPUMS             int64 `json:"cpuMs,omitempty"`
+	Output            int64 `json:"output,omitempty"`
+	State             int64 `json:"kv,omitempty"`
+	HostCalls         int64 `json:"hostCalls,omitempty"`
+	HTTPRequests      int64 `json:"httpRequests,omitempty"`
+	HTTPRequestBytes  int64 `json:"httpRequestBytes,omitempty"`
+	HTTPResponseBytes int64 `json:"httpResponseBytes,omitempty"`
 }

@@ -57,7 +57,11 @@ func TestAVersionThatDoesNotSurviveItsSampleIsNotLoaded(t *testing.T) {
 			if test.handle != nil {
 				next.handle = test.handle
 			}
-			h.list(t, "limits: {timeout: 50ms}")
+			if name == "no answer in time" { // all others have time
+				h.list(t, "limits: {timeout: 50ms}")
+			} else {
+				h.list(t, "limits: {hostCalls: 20}")
+			}
 			h.file(t, "good", "next")
 			err := h.Reload(t.Context())
 			if test.want == "" {

@@ -28,9 +28,9 @@
 // else, and a garbage collection waits for it. wazero's own remedy
 // (WithCloseOnContextDone) costs several times the speed of a loop. Here a module
 // counts down fuel and yields when it is used up (run.go): the host looks at
-// the deadline and the processor time, and lets other goroutines run. A run
-// that is over ends there by a panic, which wazero turns into an error; the
-// instance stays usable, because it is put back anyway.
+// the deadline and the processor time, and twice in a millisecond lets other
+// goroutines run. A run that is over ends there by a panic, which wazero turns
+// into an error; the instance stays usable, because it is put back anyway.
 //
 // Modules compute in slots, fewer than there are processors (slots.go), and give
 // theirs up in operations, in sleep, and to those that wait.

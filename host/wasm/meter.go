@@ -27,4 +27,14 @@ func (m *meter) stop() {
 	}
 }
 
+// lap takes the time that was used so far into account, and tells whether it is
+// too much.
+func (m *meter) lap() bool {
+	if m.limit > 0 {
+		now := threadTime()
+		m.used, m.since = m.used+now-m.since, now
+	}
+	return m.exceeded()
+}
+
 func (m *meter) exceeded() bool { return m.limit > 0 && m.used > m.limit }

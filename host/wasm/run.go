@@ -27,6 +27,13 @@ const (
 	longSlice  = 600 * time.Microsecond
 )
 
+// turn is how long a run computes before it lets others in. To stop and go on
+// costs some twenty microseconds, since the Go scheduler wakes a thread to look
+// for work: a tenth of a short run, which is over before anybody misses the
+// processor. A collection does not wait for the turn. It stops the run at any
+// yield, where it is in Go code.
+const turn = 500 * time.Microsecond
+
 // run is what host functions have to know of the run they are called in. They
 // find it in their context.
 type run struct {
@@ -43,6 +50,7 @@ type run struct {
 	failed    bool
 	slice     int64
 	sliceAt   time.Duration // when the slice began
+	turnAt    time.Duration // when the turn did
 }
 
 type runKey struct{}
@@ -69,7 +77,7 @@ func (r *run) inSlot(ctx context.Context, f func(ctx context.Context) error) err
 			r.pause()
 		}
 	}()
-	r.slice, r.sliceAt = firstSlice, sinceStart()
+	r.slice, r.sliceAt = firstSlice, r.turnAt
 	r.fuel.Set(firstSlice)
 	return f(context.WithValue(ctx, runKey{}, r))
 }
@@ -88,24 +96,45 @@ func (r *run) resume(ctx context.Context) error {
 	}
 	r.computing = true
 	r.meter.start()
+	r.turnAt = sinceStart()
 	return nil
 }
 
 // wait calls f outside of the slot. The run ends if it cannot go on after that.
 func (r *run) wait(ctx context.Context, f func()) {
+	began := sinceStart()
 	r.pause()
 	f()
 	if err := r.resume(ctx); err != nil {
 		panic(err)
 	}
+	r.sliceAt += r.turnAt - began // the module computed nothing meanwhile
 }
 
 // yield is called by the module when its fuel is used up. It ends runs that
 // are over, by a panic: the engine unwinds the module and leaves the instance
-// open. Other goroutines get the processor here and nowhere else.
+// open.
 func (r *run) yield(ctx context.Context) {
 	r.yields++
-	r.adapt(sinceStart() - r.sliceAt)
+	now := sinceStart()
+	r.adapt(now - r.sliceAt)
+	if now-r.turnAt >= turn {
+		r.letOthersIn(ctx)
+		now = r.turnAt
+	}
+	switch {
+	case ctx.Err() != nil:
+		panic(context.Cause(ctx))
+	case r.meter.lap():
+		panic(r.tooLong())
+	}
+	r.sliceAt = now
+	r.fuel.Set(uint64(r.slice))
+}
+
+// letOthersIn ends the turn: those who wait for the slot get it, and other
+// goroutines the processor.
+func (r *run) letOthersIn(ctx context.Context) {
 	r.meter.stop()
 	if r.slots.wanted() {
 		r.computing = false
@@ -119,14 +148,7 @@ func (r *run) yield(ctx context.Context) {
 		runtime.Gosched()
 	}
 	r.meter.start()
-	switch {
-	case ctx.Err() != nil:
-		panic(context.Cause(ctx))
-	case r.meter.exceeded():
-		panic(r.tooLong())
-	}
-	r.sliceAt = sinceStart()
-	r.fuel.Set(uint64(r.slice))
+	r.turnAt = sinceStart()
 }
 
 // adapt makes the next slice longer or shorter than one that took d.

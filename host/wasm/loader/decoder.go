@@ -199,8 +199,8 @@ func (d *decoder) readMemory(r *reader) {
 	case l.flags&^1 != 0:
 		r.fail("the module's memory is shared or 64 bits wide; build it without threads and memory64")
 	}
-	if r.err == nil && (l.min > maxPages || l.capped() && l.max < l.min) {
-		r.fail("the bounds of the memory contradict each other")
+	if r.err == nil && (l.min > maxPages || l.capped() && (l.max < l.min || l.max > maxPages)) {
+		r.fail("the bounds of the memory contradict each other or what 32 bits can address")
 	}
 	d.memory = &l
 }
@@ -235,7 +235,7 @@ const maxPages = 1 << 16
 // memoryMax is how far the memory may grow, in pages.
 func (d *decoder) memoryMax() uint64 {
 	if d.memory.capped() {
-		return min(d.memory.max, maxPages)
+		return d.memory.max
 	}
 	return maxPages
 }

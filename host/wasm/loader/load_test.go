@@ -78,6 +78,8 @@ func TestLoadRefusesWhatItDoesNotKnow(t *testing.T) {
 		"no memory":             {with(func(m *module) { m.memory = "" }), "must have one"},
 		"shared memory":         {with(func(m *module) { m.memory = "\x03\x01\x02" }), "shared"},
 		"64-bit memory":         {with(func(m *module) { m.memory = "\x04\x01" }), "64 bits"},
+		"memory beyond 32 bits": {with(func(m *module) { m.memory = "\x01\x01" + string(uleb(65537)) }), "bounds of the memory"},
+		"a table's bounds":      {with(func(m *module) { m.tables = []string{"\x70\x01\x02\x01"} }), "bounds of a table"},
 		"imported memory":       {with(func(m *module) { m.imports = []string{sized("a") + sized("b") + "\x02\x00\x01"} }), `"a"."b", which is no function`},
 		"imported global":       {with(func(m *module) { m.imports = []string{sized("a") + sized("b") + "\x03\x7f\x00"} }), "which is no function"},
 		"sections out of order": {with(func(m *module) { m.behind = "\x01\x01\x00" }), "out of order"},

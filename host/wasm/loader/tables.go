@@ -23,6 +23,9 @@ func readTable(r *reader) table {
 	if r.err == nil && (t.min > maxTable || t.capped() && t.max > maxTable) {
 		r.failf("the module declares a table of %d elements, at most %d are allowed", max(t.min, t.max), maxTable)
 	}
+	if r.err == nil && t.capped() && t.max < t.min {
+		r.fail("the bounds of a table contradict each other")
+	}
 	return t
 }
 
@@ -40,7 +43,7 @@ func (d *decoder) encodeTables() (items code) {
 	for _, t := range d.tables {
 		limit := max(t.min, uint64(maxTable/len(d.tables)))
 		if t.capped() {
-			limit = min(limit, max(t.max, t.min))
+			limit = min(limit, t.max)
 		}
 		items = items.op(t.element, 1).u64(t.min).u64(limit)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/hosttest"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
@@ -133,7 +134,7 @@ func TestRebinding(t *testing.T) {
 	s := newSite(t, echo)
 	for first := range 2 {
 		looks := 0
-		v := newVisitor(t, host.EgressConfig{ConnectTimeout: 20 * time.Millisecond, Resolver: resolver(func(_ string, look int) string {
+		v := newVisitor(t, host.EgressConfig{ConnectTimeout: 20 * time.Millisecond, Resolver: hosttest.Resolver(func(_ string, look int) string {
 			looks = look
 			if look%2 == first {
 				return "127.0.0.2"

@@ -3,9 +3,7 @@ package host_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/hosttest"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
@@ -66,7 +65,7 @@ func newVisitor(t *testing.T, cfg host.EgressConfig, limits string, grants ...st
 	v.runtime.program("good").handle = v.handle
 	v.list(t, append([]string{limits, "grants:", "  privateNetworks: [127.0.0.1/32]"}, indent(grants)...)...)
 	if cfg.Resolver == nil {
-		cfg.Resolver = resolver(func(string, int) string { return "127.0.0.1" })
+		cfg.Resolver = hosttest.Resolver(func(string, int) string { return "127.0.0.1" })
 	}
 	v.Host = host.New(host.Config{
 		Path:     filepath.Join(v.dir, "plugins.yaml"),
@@ -193,66 +192,4 @@ func (s *site) requests() []*http.Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.hits
-}
-
-// resolver answers each look at a name with an address.
-func resolver(address func(name string, look int) string) *net.Resolver {
-	var mu sync.Mutex
-	looks := map[string]int{}
-	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		client, server := net.Pipe()
-		go func() {
-			defer func() { _ = server.Close() }()
-			for {
-				name, question, ok := readQuestion(server)
-				if !ok {
-					return
-				}
-				mu.Lock()
-				if binary.BigEndian.Uint16(question[len(question)-4:]) == 1 {
-					looks[name]++
-				}
-				answer := address(name, looks[name])
-				mu.Unlock()
-				if _, err := server.Write(dnsAnswer(question, netip.MustParseAddr(answer))); err != nil {
-					return
-				}
-			}
-		}()
-		return client, nil
-	}}
-}
-
-// readQuestion reads one query over TCP: its id with the flags, and the question.
-func readQuestion(conn net.Conn) (name string, question []byte, ok bool) {
-	head := make([]byte, 2)
-	if _, err := conn.Read(head); err != nil {
-		return "", nil, false
-	}
-	query := make([]byte, binary.BigEndian.Uint16(head))
-	for n := 0; n < len(query); {
-		m, err := conn.Read(query[n:])
-		if err != nil {
-			return "", nil, false
-		}
-		n += m
-	}
-	end := 12
-	for query[end] != 0 {
-		name += string(query[end+1:end+1+int(query[end])]) + "."
-		end += int(query[end]) + 1
-	}
-	return name, query[:end+5], true
-}
-
-// dnsAnswer answers questions for IPv4 with one address, and others with none.
-func dnsAnswer(question []byte, addr netip.Addr) []byte {
-	message := bytes.Clone(question)
-	copy(message[2:12], []byte{0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0})
-	if binary.BigEndian.Uint16(question[len(question)-4:]) == 1 {
-		message[7] = 1
-		message = append(message, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
-		message = append(message, addr.AsSlice()...)
-	}
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ const (
 	brief   = "brief"   // little time, one run at once
 	granted = "granted" // notify granted
 	online  = "online"  // HTTP to the suite's own server granted, few requests
+	frugal  = "frugal"  // little processor time
 )
 
 const catalogue = `
@@ -65,9 +67,14 @@ plugins:
     init: %[3]s
     limits: {httpRequests: 5, httpRequestBytes: 2MiB, httpResponseBytes: 2MiB}
     grants:
-      http: ["%[4]s/**", "http://127.0.0.2/**"]
+      http: ["%[4]s/**", "http://127.0.0.2/**", "%[5]s/**"]
       privateNetworks: [127.0.0.1/32]
       secrets: [canary]
+  - type: frugal
+    runtime: %[1]s
+    source: %[2]s
+    init: %[3]s
+    limits: {cpu: 100ms}
 `
 
 // slack is how late a run may end on a busy machine. The port promises a
@@ -82,7 +89,7 @@ func TestRuntime(t *testing.T, f Factory) {
 		tests map[string]func(*testing.T)
 	}{
 		{"answers", s.answers()}, {"ends", s.ends()}, {"limits", s.limits()}, {"isolation", s.isolation()}, {"cleanliness", s.cleanliness()}, {"operations", s.operations()},
-		{"web", s.web()}, {"running", s.running()},
+		{"web", s.web()}, {"running", s.running()}, {"hostile", s.hostile()},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -99,16 +106,19 @@ type suite struct {
 	shared bool
 	exit   core.Code
 	site   string // address of the suite's server
+	fickle string // the same, under a name that is every second look's another
 }
 
 func newSuite(t *testing.T, f Factory) *suite {
 	path := filepath.Join(t.TempDir(), "plugins.yaml")
 	s := &suite{shared: f.Shared, exit: f.Exit, site: newSite(t)}
-	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage), s.site), 0o600))
+	s.fickle = strings.Replace(s.site, "127.0.0.1", "fickle.test", 1)
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage), s.site, s.fickle), 0o600))
 	s.host = host.New(host.Config{
 		Path:        path,
 		Runtimes:    map[string]host.Runtime{f.Name: f.New(t)},
 		Checkpoints: newCheckpoints(),
+		Egress:      host.EgressConfig{Resolver: Resolver(rebind)},
 		Environ:     func(name string) (string, bool) { return canary, name == "SECRET_CANARY" },
 	})
 	t.Cleanup(func() { require.NoError(t, s.host.Close(context.Background())) })
@@ -119,6 +129,15 @@ func newSuite(t *testing.T, f Factory) *suite {
 		require.Equal(t, "1.2.3", p.Version)
 	}
 	return s
+}
+
+// rebind answers first with the address of the suite's server, then with one
+// that nobody was granted, and so on in turn.
+func rebind(_ string, look int) string {
+	if look%2 == 1 {
+		return "127.0.0.1"
+	}
+	return "127.0.0.2"
 }
 
 // order is the guest's task data.

@@ -31,6 +31,7 @@ func newSite(t testing.TB) string {
 		}
 	})
 	mux.HandleFunc("/mirror", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	mux.HandleFunc("/once", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
 	mux.HandleFunc("/private", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://127.0.0.2/", http.StatusFound)
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nexuscore/scheduler/sdk"
@@ -63,11 +64,14 @@ var acts = map[string]func(*sdk.Context, order) (any, error){
 	"print":     printLines,
 	"loop":      loop,
 	"deadlock":  func(c *sdk.Context, o order) (any, error) { <-make(chan int); return nil, nil },
+	"deep":      func(c *sdk.Context, o order) (any, error) { return deep(o.N), nil },
 	"recurse":   func(c *sdk.Context, o order) (any, error) { return fibonacci(o.N), nil },
 	"sleep":     sleep,
 	"memory":    takeMemory,
 	"call":      callMany,
 	"file":      readFile,
+	"fork":      startProgram,
+	"signal":    signalParent,
 	"outside":   lookOutside,
 	"goroutine": leaveGoroutine,
 	"notify":    notify,
@@ -114,6 +118,9 @@ func fibonacci(n int) int {
 	return fibonacci(n-1) + fibonacci(n-2)
 }
 
+// deep needs more and more stack and does not end.
+func deep(n int) int { return 1 + deep(n+1) + n }
+
 func sleep(_ *sdk.Context, o order) (any, error) {
 	start := time.Now()
 	time.Sleep(time.Duration(o.N) * time.Millisecond)
@@ -145,6 +152,24 @@ func callMany(c *sdk.Context, o order) (any, error) {
 func readFile(_ *sdk.Context, o order) (any, error) {
 	b, err := os.ReadFile(o.Text)
 	return string(b), err
+}
+
+func startProgram(*sdk.Context, order) (any, error) {
+	p, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.Wait()
+	return "started", err
+}
+
+// signalParent sends the host what does it no harm.
+func signalParent(*sdk.Context, order) (any, error) {
+	p, err := os.FindProcess(os.Getppid())
+	if err != nil {
+		return nil, err
+	}
+	return "sent", p.Signal(syscall.SIGCONT)
 }
 
 // lookOutside reports what a program can learn of the world it runs in.

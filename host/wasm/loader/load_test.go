@@ -74,6 +74,8 @@ func TestLoadRefusesWhatItDoesNotKnow(t *testing.T) {
 		"unknown bulk opcode":   {newModule().function(0xfc, 18), "unknown instruction 0xfc 18"},
 		"relaxed vectors":       {newModule().function(0xfd, 0x80, 0x02), "vector instruction 0xfd 256"},
 		"another memory":        {newModule().function(opI32Const, 0, 0x28, 0x42, 0, 0, opDrop), "another memory"},
+		"fill another memory":   {newModule().function(opI32Const, 0, opI32Const, 0, opI32Const, 0, 0xfc, 11, 1), "another memory"},
+		"copy another memory":   {newModule().function(opI32Const, 0, opI32Const, 0, opI32Const, 0, 0xfc, 10, 0, 1), "another memory"},
 		"two memories":          {with(func(m *module) { m.memory = "\x00\x01" + "\x00\x01" }), "after its end"},
 		"no memory":             {with(func(m *module) { m.memory = "" }), "must have one"},
 		"shared memory":         {with(func(m *module) { m.memory = "\x03\x01\x02" }), "shared"},

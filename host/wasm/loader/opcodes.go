@@ -114,7 +114,7 @@ func (s *scanner) bulkInstruction(from int) int64 {
 		return 1
 	case bulkMemoryInit:
 		s.number()
-		s.number()
+		s.theMemory()
 		s.usesSegments = true
 		return callCost + int64(s.d.largestSegment/bytesUnit)
 	case bulkDataDrop:
@@ -122,12 +122,12 @@ func (s *scanner) bulkInstruction(from int) int64 {
 		s.usesSegments, s.stateful = true, true
 		return 1
 	case bulkMemoryCopy:
-		s.number()
-		s.number()
+		s.theMemory()
+		s.theMemory()
 		s.replace(from, helperCopy)
 		return callCost
 	case bulkMemoryFill:
-		s.number()
+		s.theMemory()
 		s.replace(from, helperFill)
 		return callCost
 	case 12, 14: // table.init, table.copy
@@ -149,6 +149,14 @@ func (s *scanner) bulkInstruction(from int) int64 {
 	default:
 		s.failf("unknown instruction 0xfc %d", op)
 		return 0
+	}
+}
+
+// theMemory reads what is the number of the memory elsewhere, and here a zero
+// byte: the helpers know no other.
+func (s *scanner) theMemory() {
+	if s.byte() != 0 {
+		s.fail("a memory access to another memory, or of an unknown kind")
 	}
 }
 

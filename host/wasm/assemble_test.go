@@ -33,6 +33,7 @@ const (
 // Instructions.
 const (
 	opUnreachable = 0x00
+	opBlock       = 0x02
 	opLoop        = 0x03
 	opIf          = 0x04
 	opEnd         = 0x0b
@@ -58,6 +59,7 @@ const (
 	opPrefix      = 0xfc
 	opTableGrow   = 0x0f
 	opTableSize   = 0x10
+	opTableFill   = 0x11
 )
 
 // okay answers the frame at address 0, which is an empty success.

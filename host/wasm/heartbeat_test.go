@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/hosttest"
 	"github.com/nexuscore/scheduler/host/wasm"
 )
 
@@ -24,31 +25,6 @@ func spin() []byte {
 	a.extraLocals = []byte{1, 1, 0x7e}
 	a.handle = code(i32Const(0), []byte{opCall, 3, opDrop}, okay)
 	return a.bytes()
-}
-
-// silence runs f and returns the longest time for which a goroutine that wants
-// to do something every millisecond did not come to it.
-func silence(f func()) time.Duration {
-	var longest time.Duration
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for last := time.Now(); ; {
-			time.Sleep(time.Millisecond)
-			now := time.Now()
-			longest = max(longest, now.Sub(last)-time.Millisecond)
-			last = now
-			select {
-			case <-stop:
-				return
-			default:
-			}
-		}
-	}()
-	f()
-	close(stop)
-	<-stopped
-	return longest
 }
 
 // computing runs twice as many computing modules as there are processors, and
@@ -79,7 +55,7 @@ func TestHeartbeatGoesOnWhileModulesCompute(t *testing.T) {
 	p := load(t, newRuntime(t), spin())
 	protected := time.Hour
 	for try := 0; try < tries && protected >= bound; try++ {
-		protected = min(protected, silence(computing(t, func(ctx context.Context) error {
+		protected = min(protected, hosttest.Silence(computing(t, func(ctx context.Context) error {
 			_, err := p.Handle(ctx, nil, &caller{})
 			return err
 		})))
@@ -92,7 +68,7 @@ func TestHeartbeatGoesOnWhileModulesCompute(t *testing.T) {
 	free := load(t, newRuntimeWith(t, wasm.Config{Computing: 2 * runtime.GOMAXPROCS(0)}), spin())
 	unprotected := time.Duration(0)
 	for try := 0; try < tries && unprotected <= bound; try++ {
-		unprotected = max(unprotected, silence(computing(t, func(ctx context.Context) error { return wasm.Unstoppable(ctx, free, nil, &caller{}) })))
+		unprotected = max(unprotected, hosttest.Silence(computing(t, func(ctx context.Context) error { return wasm.Unstoppable(ctx, free, nil, &caller{}) })))
 	}
 	t.Logf("longest silence: %v, without yields %v", protected, unprotected)
 	require.Greater(t, unprotected, bound, "the modules were too short to prove anything")
@@ -111,7 +87,7 @@ func BenchmarkHeartbeat(b *testing.B) {
 			}
 			var worst []time.Duration
 			for b.Loop() {
-				worst = append(worst, silence(computing(b, run)))
+				worst = append(worst, hosttest.Silence(computing(b, run)))
 			}
 			slices.Sort(worst)
 			b.ReportMetric(float64(worst[len(worst)/2].Microseconds())/1000, "ms-silent-p50")
@@ -170,6 +146,8 @@ func TestLargeFillsEndAtTheirDeadline(t *testing.T) {
 	require.Less(t, overshoot(t, p, nil), time.Second)
 }
 
+// BenchmarkKill ends modules that do not end by themselves, a hundred times in
+// each of its iterations.
 func BenchmarkKill(b *testing.B) {
 	r := newRuntime(b)
 	for name, m := range endless() {
@@ -177,7 +155,9 @@ func BenchmarkKill(b *testing.B) {
 			p := load(b, r, m)
 			var late []time.Duration
 			for b.Loop() {
-				late = append(late, overshoot(b, p, make([]byte, 60)))
+				for range 100 {
+					late = append(late, overshoot(b, p, make([]byte, 60)))
+				}
 			}
 			slices.Sort(late)
 			b.ReportMetric(float64(late[len(late)/2].Microseconds()), "µs-late-p50")

@@ -1,6 +1,7 @@
 package wasm_test
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/hosttest"
 	"github.com/nexuscore/scheduler/host/wasm"
 	"github.com/nexuscore/scheduler/host/wasm/loader"
 )
@@ -62,6 +64,50 @@ func TestDeepRecursionIsATrap(t *testing.T) {
 		require.Contains(t, f.Message, "stack overflow")
 		_, err = p.Handle(t.Context(), nil, &caller{})
 		require.NoError(t, err)
+	}
+}
+
+// What makes the engine itself work hard must not silence the server either.
+// The best of several tries counts, since a busy machine silences it, too.
+func TestHeartbeatGoesOnWhileTheEngineIsAttacked(t *testing.T) {
+	const bound, tries = 20 * time.Millisecond, 10
+	table := assembled()
+	table.tables = [][]byte{{0x70, 0, 1}}
+	grow := func(n int32) []byte {
+		return code([]byte{opRefNull, 0x70}, i32Const(n), []byte{opPrefix, opTableGrow, 0, opDrop})
+	}
+	table.handle = code(grow(50_000_000), grow(1<<20-1), // too much, and as much as there may be; then it is filled, again and again
+		bytes.Repeat(code(i32Const(0), []byte{opRefNull, 0x70}, i32Const(1<<20), []byte{opPrefix, opTableFill, 0}), 50), okay)
+	tables, r := load(t, newRuntime(t), table.bytes()), newRuntime(t)
+	blocks := func(n int) []byte {
+		a := assembled()
+		a.extra = code(bytes.Repeat([]byte{opBlock, 0x40, opEnd}, n), i32Const(0))
+		return a.bytes()
+	}
+	for name, attack := range map[string]func(){
+		"table bomb": func() {
+			_, err := tables.Handle(t.Context(), nil, &caller{})
+			require.NoError(t, err)
+		},
+		"compile bomb": func() {
+			_, err := r.Load(t.Context(), artifact(blocks(50_000)))
+			require.ErrorContains(t, err, "would take too long to compile")
+		},
+		"long compilation": func() {
+			p, err := r.Load(t.Context(), artifact(blocks(4000)))
+			require.NoError(t, err)
+			require.NoError(t, p.Close(context.Background()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			best := time.Hour
+			for try := 0; try < tries && best > bound; try++ {
+				silent := hosttest.Silence(attack)
+				t.Logf("the server was silent for %v", silent)
+				best = min(best, silent)
+			}
+			require.LessOrEqual(t, best, bound)
+		})
 	}
 }
 

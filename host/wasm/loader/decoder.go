@@ -151,7 +151,7 @@ func (d *decoder) readSignature(r *reader) Signature {
 		r.fail("only function types are supported")
 		return Signature{}
 	}
-	s := Signature{Params: r.block(), Results: r.block()}
+	s := Signature{Params: r.valueTypes(), Results: r.valueTypes()}
 	if len(s.Params)+len(s.Results) > maxSignature {
 		r.failf("a function type with %d parameters and results, at most %d are allowed", len(s.Params)+len(s.Results), maxSignature)
 	}
@@ -269,7 +269,7 @@ type globalVariable struct {
 }
 
 func (d *decoder) readGlobal(r *reader) {
-	g := globalVariable{kind: r.byte()}
+	g := globalVariable{kind: r.valueType()}
 	mutability := r.byte()
 	if mutability > 1 {
 		r.fail("unknown mutability of a global")

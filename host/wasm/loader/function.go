@@ -57,7 +57,7 @@ func (s *scanner) locals() (groups uint32, declared []byte, n uint64) {
 	from := s.at
 	for range groups {
 		n += uint64(s.u32())
-		s.byte()
+		s.valueType()
 		if s.err != nil {
 			return 0, nil, 0
 		}

@@ -45,28 +45,29 @@ const (
 type form uint8
 
 const (
-	unknown     form = iota
-	plain            // nothing follows
-	opening          // block type; opens a block
-	looping          // block type; opens a loop
-	closing          // end
-	alternative      // else
-	number           // one number that the engine checks: a label, a table
-	labels           // br_table
-	calling          // function index
-	indirect         // type index, table index
-	selecting        // types
-	local            // local index
-	global           // global index
-	tableSet         // table index; changes a table
-	memarg           // alignment, offset
-	growing          // memory.grow
-	const32          // signed number
-	const64          // signed number
-	four             // four bytes
-	eight            // eight bytes
-	bulk             // another opcode
-	vector           // another opcode
+	unknown       form = iota
+	plain              // nothing follows
+	opening            // block type; opens a block
+	looping            // block type; opens a loop
+	closing            // end
+	alternative        // else
+	number             // one number that the engine checks: a label, a table
+	labels             // br_table
+	calling            // function index
+	indirect           // type index, table index
+	selecting          // types
+	nullReference      // type of references
+	local              // local index
+	global             // global index
+	tableSet           // table index; changes a table
+	memarg             // alignment, offset
+	growing            // memory.grow
+	const32            // signed number
+	const64            // signed number
+	four               // four bytes
+	eight              // eight bytes
+	bulk               // another opcode
+	vector             // another opcode
 
 	exception
 	tailCall
@@ -99,7 +100,7 @@ func coreForms() (f [256]form) {
 	for op, as := range map[int]form{
 		opBlock: opening, opIf: opening, opLoop: looping, opEnd: closing, 0x0e: labels, opCall: calling, 0x11: indirect, 0x1c: selecting,
 		0x25: number, 0x26: tableSet, opMemorySize: number, 0x40: growing, opI32Const: const32, opI64Const: const64, 0x43: four, 0x44: eight,
-		opRefNull: number, 0xd1: plain, opRefFunc: calling, opBulk: bulk, opVector: vector, 0xfe: thread,
+		opRefNull: nullReference, 0xd1: plain, opRefFunc: calling, opBulk: bulk, opVector: vector, 0xfe: thread,
 	} {
 		f[op] = as
 	}

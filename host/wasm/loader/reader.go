@@ -106,3 +106,38 @@ func (r *reader) each(f func()) {
 		f()
 	}
 }
+
+// valueType reads a value type of version 2.0 (5.3.4): one byte. The types of
+// later proposals take more, and what follows them would be read askew.
+func (r *reader) valueType() byte {
+	t := r.byte()
+	if r.err == nil && !isValueType(t) {
+		r.failf("unknown value type 0x%02x; build it without garbage collection and typed references", t)
+	}
+	return t
+}
+
+// referenceType reads the type of a reference (5.3.3).
+func (r *reader) referenceType() byte {
+	t := r.valueType()
+	if r.err == nil && t != funcref && t != externref {
+		r.failf("0x%02x is no type of references", t)
+	}
+	return t
+}
+
+// valueTypes reads a vector of value types.
+func (r *reader) valueTypes() (types []byte) {
+	r.each(func() { types = append(types, r.valueType()) })
+	return types
+}
+
+const (
+	vectorType = 0x7b
+	funcref    = 0x70
+	externref  = 0x6f
+)
+
+func isValueType(t byte) bool {
+	return t >= vectorType && t <= i32Type || t == funcref || t == externref
+}

@@ -93,14 +93,14 @@ func callWithZeros(ctx context.Context, m api.Module, name string) ([]uint64, er
 	n := 0
 	for _, kind := range f.Definition().ParamTypes() {
 		n++
-		if kind == vectorType {
+		if kind == vector128 {
 			n++
 		}
 	}
 	return f.Call(ctx, make([]uint64, n)...)
 }
 
-const vectorType = 0x7b // takes two values
+const vector128 = 0x7b // takes two values
 
 // errImpatient ends a module that does not end by itself.
 var errImpatient = errors.New("took too long")

@@ -124,8 +124,10 @@ func (s *scanner) rare(from int, op byte) int64 {
 	case labels:
 		s.each(s.number)
 		s.number()
+	case nullReference:
+		s.referenceType()
 	case selecting:
-		s.each(func() { s.byte() })
+		s.valueTypes()
 	case growing:
 		s.number()
 		return growCost
@@ -168,11 +170,24 @@ func (s *scanner) memarg() {
 
 // block reads a block type (5.4.1) and opens a block.
 func (s *scanner) block(header int) {
-	if t := s.signed(33); t >= 0 && t >= int64(len(s.d.signatures)) {
-		s.failf("type %d does not exist", t)
-	}
+	s.blockType()
 	s.open = append(s.open, header)
 	s.shape.blocks++
+}
+
+// blockType reads nothing, a value type or the index of a function type.
+func (s *scanner) blockType() {
+	if s.at < len(s.b) && s.b[s.at] == noResult {
+		s.at++
+		return
+	}
+	if s.at < len(s.b) && s.b[s.at]&0xc0 == 0x40 { // a negative number of one byte
+		s.valueType()
+		return
+	}
+	if t := s.signed(33); t < 0 || t >= int64(len(s.d.signatures)) {
+		s.failf("type %d does not exist", t)
+	}
 }
 
 // loop opens a loop, a region that is charged in its header: that is where

@@ -20,7 +20,7 @@ func (d *decoder) readElement(r *reader) element {
 		out = append(out, d.constant(r)...)
 	}
 	if flags&3 != 0 {
-		out = out.op(r.byte())
+		out = out.op(readElementKind(r, flags))
 	}
 	count, items := uint32(0), code(nil)
 	r.each(func() {
@@ -32,6 +32,19 @@ func (d *decoder) readElement(r *reader) element {
 		}
 	})
 	return append(out.u32(count), items...)
+}
+
+// readElementKind reads what the elements are: functions by their index, or
+// references of a type.
+func readElementKind(r *reader, flags uint32) byte {
+	if flags&4 != 0 {
+		return r.referenceType()
+	}
+	kind := r.byte()
+	if kind != 0 {
+		r.fail("unknown kind of elements")
+	}
+	return kind
 }
 
 // segment is a data segment (5.5.14).
@@ -93,7 +106,7 @@ func (d *decoder) constant(r *reader) code {
 	case 0x44: // f64.const
 		r.bytes(8)
 	case opRefNull:
-		r.byte()
+		r.referenceType()
 	case opRefFunc:
 		out = code{opRefFunc}.u32(d.moved(d.functionIndex(r)))
 	case opVector:

@@ -12,11 +12,7 @@ type table struct {
 }
 
 func readTable(r *reader) table {
-	t := table{element: r.byte()}
-	if t.element != 0x70 && t.element != 0x6f {
-		r.fail("unknown element type of a table")
-	}
-	t.limits = readLimits(r)
+	t := table{element: r.referenceType(), limits: readLimits(r)}
 	if r.err == nil && t.flags&^1 != 0 {
 		r.fail("the module's table is shared or 64 bits wide; build it without threads and memory64")
 	}

@@ -2,7 +2,7 @@
 
 PLUGINS     := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 PLUGIN_BINS := $(PLUGINS:%=bin/plugins/%.wasm)
-GO_SOURCES  := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
+GO_SOURCES  := $(shell find . -name '*.go' -not -path './bin/*' -not -path './bench/*') go.mod go.sum
 LINT        := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
@@ -38,6 +38,9 @@ bench: build ## measure start, lateness, throughput and memory
 	go test -run "^$$$$" -bench . -benchtime 1x -timeout 20m ./e2e
 	go run ./internal/withservices -- go test -run '^$$' -bench . -timeout 30m ./core/... ./host/... ./internal/...
 
+bench-extism: ## a run of a plugin beside one in Extism, in one process: docs/benchmarks.md
+	cd bench/extism && go vet . && go run .
+
 fuzz: ## fuzz each target for 30 s
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
 	  grep -ho '^func Fuzz[A-Za-z]*' $$dir/*_test.go | cut -c6- | while read -r target; do \
@@ -61,4 +64,4 @@ simulate: ## random tasks, plugins and faults in simulated time: SIMULATE_SEEDS=
 soak: ## three nodes under load and random faults for SOAK (10m); SOAK_SEED repeats a run
 	SOAK=$${SOAK:-10m} go run ./internal/withservices -- go test -run '^TestSoak$$' -count=1 -v -timeout 120m ./e2e
 
-.PHONY: help build run test test-short test-integration cover bench fuzz lint tidy clean simulate soak
+.PHONY: help build run test test-short test-integration cover bench bench-extism fuzz lint tidy clean simulate soak

@@ -3,6 +3,7 @@ package archtest
 import (
 	"go/build"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -136,6 +137,9 @@ func packages(t *testing.T, root string) []string {
 		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && p != root || d.Name() == "testdata" || d.Name() == "bin" || d.Name() == "data") {
 			return filepath.SkipDir
 		}
+		if d.IsDir() && p != root && exists(filepath.Join(p, "go.mod")) { // another module, which may import what it measures
+			return filepath.SkipDir
+		}
 		if strings.HasSuffix(p, ".go") {
 			rel, err := filepath.Rel(root, filepath.Dir(p))
 			if err != nil {
@@ -149,4 +153,9 @@ func packages(t *testing.T, root string) []string {
 	})
 	require.NoError(t, err)
 	return all
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -9,17 +9,19 @@ import (
 	"github.com/nexuscore/scheduler/bench/extism/order"
 )
 
-// extism is Extism's Go SDK with the guest in it. It has no timeout: with one it
-// could end a run, and would be several times slower.
+// extism is Extism's Go SDK with the guest in it.
 type extism struct {
 	compiled *sdk.CompiledPlugin
 	kept     *sdk.Plugin
 }
 
-func newExtism(ctx context.Context, module []byte) (*extism, error) {
+// newExtism compiles the guest. Without a timeout, in milliseconds, no run of it
+// can be ended.
+func newExtism(ctx context.Context, module []byte, timeout uint64) (*extism, error) {
 	manifest := sdk.Manifest{
-		Wasm:   []sdk.Wasm{sdk.WasmData{Data: module}},
-		Memory: &sdk.ManifestMemory{MaxPages: 1024},
+		Wasm:    []sdk.Wasm{sdk.WasmData{Data: module}},
+		Memory:  &sdk.ManifestMemory{MaxPages: 1024},
+		Timeout: timeout,
 	}
 	compiled, err := sdk.NewCompiledPlugin(ctx, manifest, sdk.PluginConfig{EnableWasi: true}, nil)
 	if err != nil {

@@ -56,11 +56,16 @@ func run(ctx context.Context, rounds int, out io.Writer) error {
 		return err
 	}
 	defer k.close(ctx)
-	e, err := newExtism(ctx, theirs)
+	e, err := newExtism(ctx, theirs, 0)
 	if err != nil {
 		return err
 	}
 	defer e.close(ctx)
+	timed, err := newExtism(ctx, theirs, 60_000)
+	if err != nil {
+		return err
+	}
+	defer timed.close(ctx)
 
 	ways := []way{
 		{native, 400, callNative},
@@ -68,6 +73,7 @@ func run(ctx context.Context, rounds int, out io.Writer) error {
 		{unsafe, 200, k.call},
 		{perCall, 15, e.callFresh},
 		{reused, 200, e.callReused},
+		{endable, 200, timed.callReused},
 	}
 	if err := agree(ctx, ways); err != nil {
 		return err
@@ -85,6 +91,7 @@ const (
 	unsafe   = "the same module, never reset"
 	perCall  = "Extism, `CompiledPlugin.Instance` per call"
 	reused   = "Extism, one instance, never reset"
+	endable  = "the same with a timeout, so that a run can be ended"
 )
 
 // callNative is the handler without a sandbox.

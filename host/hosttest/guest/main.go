@@ -118,8 +118,13 @@ func fibonacci(n int) int {
 	return fibonacci(n-1) + fibonacci(n-2)
 }
 
-// deep needs more and more stack and does not end.
-func deep(n int) int { return 1 + deep(n+1) + n }
+// deep needs more and more stack, and ends when there is none.
+func deep(n int) int {
+	if n < 0 { // not in this life
+		return n
+	}
+	return 1 + deep(n+1) + n
+}
 
 func sleep(_ *sdk.Context, o order) (any, error) {
 	start := time.Now()

@@ -35,7 +35,7 @@ cover: build ## coverage of all tests but the whole-service ones, with a summary
 	go tool cover -func=bin/cover.out | tail -1
 
 bench: build ## measure start, lateness, throughput and memory
-	go test -run "^$$$$" -bench . -benchtime 1x -timeout 20m ./e2e
+	go run ./internal/withservices -- go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./e2e
 	go run ./internal/withservices -- go test -run '^$$' -bench . -timeout 30m ./core/... ./host/... ./internal/...
 
 bench-extism: ## a run of a plugin beside one in Extism, in one process: docs/benchmarks.md

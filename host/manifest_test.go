@@ -121,7 +121,8 @@ func TestValidateData(t *testing.T) {
 			"n": {"type": "integer", "minimum": 1, "maximum": 10},
 			"tags": {"type": "array", "uniqueItems": true, "items": {"type": "string", "pattern": "^[a-z]+$"}},
 			"a/b~c": {"type": "boolean"},
-			"either": {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+			"either": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+			"one": {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
 		}}`)
 	h.list(t)
 	h.load(t)
@@ -141,6 +142,7 @@ func TestValidateData(t *testing.T) {
 		"repeated":      {`{"id":"ab","tags":["a","a"]}`, []core.FieldProblem{{Field: "/data/tags", Problem: "must not repeat items; 0 and 1 are equal"}}},
 		"escaped":       {`{"id":"ab","a/b~c":1}`, []core.FieldProblem{{Field: "/data/a~1b~0c", Problem: "must be boolean, is number"}}},
 		"choice":        {`{"id":"ab","either":[]}`, []core.FieldProblem{{Field: "/data/either", Problem: "does not satisfy anyOf of the schema"}}},
+		"none of":       {`{"id":"ab","one":{"c":1}}`, []core.FieldProblem{{Field: "/data/one", Problem: "needs one of a, b"}}},
 		"not an object": {`[]`, []core.FieldProblem{{Field: "/data", Problem: "must be object, is array"}}},
 		"deep":          {deep, []core.FieldProblem{{Field: "/data", Problem: "nested deeper than 64 levels"}}},
 		"two values":    {`{} {}`, []core.FieldProblem{{Field: "/data", Problem: "2 JSON values instead of one"}}},

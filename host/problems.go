@@ -21,6 +21,10 @@ type problems struct {
 // collect walks to the leaves, which name the real reasons. A choice (anyOf,
 // oneOf, not) stays one problem: its leaves contradict each other.
 func (p *problems) collect(e *jsonschema.ValidationError) {
+	if names, ok := alternatives(e); ok {
+		p.add(e.InstanceLocation, "needs one of "+strings.Join(names, ", "))
+		return
+	}
 	switch e.ErrorKind.(type) {
 	case *kind.AnyOf, *kind.OneOf, *kind.Not, *kind.Contains:
 		p.add(e.InstanceLocation, describe(e.ErrorKind))
@@ -44,6 +48,25 @@ func (p *problems) collect(e *jsonschema.ValidationError) {
 	default:
 		p.add(e.InstanceLocation, describe(k))
 	}
+}
+
+// alternatives returns the fields of a choice (anyOf, oneOf) of which none is
+// there, when that is all that the choice asks for.
+func alternatives(e *jsonschema.ValidationError) ([]string, bool) {
+	switch e.ErrorKind.(type) {
+	case *kind.AnyOf, *kind.OneOf:
+	default:
+		return nil, false
+	}
+	var names []string
+	for _, cause := range e.Causes {
+		missing, ok := cause.ErrorKind.(*kind.Required)
+		if !ok || len(missing.Missing) != 1 || !slices.Equal(cause.InstanceLocation, e.InstanceLocation) {
+			return nil, false
+		}
+		names = append(names, missing.Missing[0])
+	}
+	return names, len(names) > 0
 }
 
 func (p *problems) add(path []string, problem string) {

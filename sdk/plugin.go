@@ -20,6 +20,11 @@ type Plugin struct {
 	// its operator granted is not loaded.
 	Capabilities []Capability
 
+	// Optional lists what Handle uses only when the plugin's config or a task's data
+	// asks for it. It does not hold the plugin back: a run that uses what is not
+	// granted ends as denied.
+	Optional []Capability
+
 	// DataSchema is the JSON Schema (draft 2020-12) that a task's data must
 	// satisfy. It is checked when the task is written. Empty accepts any data.
 	// References to other documents are refused.
@@ -125,6 +130,9 @@ func (p *Plugin) Manifest() wire.Manifest {
 	}
 	for _, c := range p.Capabilities {
 		m.Capabilities = append(m.Capabilities, string(c))
+	}
+	for _, c := range p.Optional {
+		m.Optional = append(m.Optional, string(c))
 	}
 	return m
 }

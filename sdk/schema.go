@@ -31,8 +31,28 @@ import (
 //
 // It panics on a type that JSON cannot carry, one that contains itself, and a
 // tag that cannot be read: a plugin that is declared wrongly does not load.
-func SchemaOf[T any]() string {
+func SchemaOf[T any]() string { return SchemaWith[T]("{}") }
+
+// SchemaWith is SchemaOf with further keywords beside those derived from T, a
+// JSON object: what no tag can say, such as members that need or exclude each
+// other.
+//
+//	sdk.SchemaWith[input](`{"dependentRequired": {"slowSeconds": ["slow"]}}`)
+//
+// It panics as SchemaOf does, when more is no JSON object, and when more has a
+// keyword that is derived.
+func SchemaWith[T any](more string) string {
 	s := schemaOf(reflect.TypeFor[T](), nil)
+	var added jsonSchema
+	if err := json.Unmarshal([]byte(more), &added); err != nil {
+		panic(fmt.Sprintf("sdk: schema: further keywords: %v", err))
+	}
+	for keyword, value := range added {
+		if _, derived := s[keyword]; derived {
+			panic(fmt.Sprintf("sdk: schema: further keywords: %q is derived from the type", keyword))
+		}
+		s[keyword] = value
+	}
 	raw, err := json.Marshal(s)
 	if err != nil {
 		panic(fmt.Sprintf("sdk: schema: %v", err))

@@ -53,6 +53,18 @@ func TestSchemaOf(t *testing.T) {
 	}`, sdk.SchemaOf[everything]())
 }
 
+func TestSchemaWith(t *testing.T) {
+	type pair struct {
+		A, B *int
+	}
+	require.JSONEq(t, `{
+		"type": "object", "additionalProperties": false, "properties": {"A": {"type": "integer"}, "B": {"type": "integer"}},
+		"dependentRequired": {"A": ["B"]}
+	}`, sdk.SchemaWith[pair](`{"dependentRequired": {"A": ["B"]}}`))
+	require.Panics(t, func() { sdk.SchemaWith[pair](`{"properties": {}}`) })
+	require.Panics(t, func() { sdk.SchemaWith[pair](`[]`) })
+}
+
 type circle struct {
 	Next *circle `json:"next"`
 }

@@ -17,6 +17,7 @@ type fakeHost struct {
 	answer    func(sdk.HTTPRequest) (sdk.HTTPResponse, error)
 	secrets   []string
 	clock     clock
+	death     death
 	execution sdk.Execution
 
 	mu         sync.Mutex
@@ -35,6 +36,9 @@ type fakeHost struct {
 func (h *fakeHost) Call(op string, in []byte) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.death.step() {
+		return nil, errDied
+	}
 	value, payload, err := h.respond(op, in)
 	if err != nil {
 		return wire.Encode(wire.Reply{Error: failureOf(err)}, nil)

@@ -19,6 +19,7 @@ type Result struct {
 	Checkpoint json.RawMessage   // what the next attempt would find; nil is nothing
 
 	Slept time.Duration // how long the handler wanted to sleep
+	Died  bool          // the run came as far as Case.DieAt, and failed there
 
 	// What happens with a success, and not at all when the handler failed.
 	Notifications []sdk.Notification         // in order

@@ -44,13 +44,20 @@ type Case struct {
 	// Secrets are the names of those that are granted and set.
 	Secrets []string
 
+	// DieAt ends the run before one of its operations, counted from 1, logging
+	// included: neither that operation nor any later one is carried out, as when the
+	// machine is lost. What the handler answers counts as the last, so that one more
+	// than there are operations loses the answer only. A run with fewer ends as
+	// usual. 0 is never; see Result.Died.
+	DieAt int
+
 	// Now is the host's time, for Context.Now. It stands still; what the handler
 	// sleeps passes at once, see Result.Slept. Defaults to the machine's.
 	Now time.Time
 }
 
 // Run runs the plugin's handler once and returns what came of it. Only
-// capabilities that the plugin declares are granted. A panic of the handler is
+// capabilities that the plugin declares, also as optional, are granted. A panic of the handler is
 // the test's.
 func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	t.Helper()
@@ -62,7 +69,7 @@ func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	if err != nil {
 		t.Fatalf("sdktest: %v", err)
 	}
-	host := &fakeHost{plugin: p, config: render(t, c.Config), answer: c.HTTP, secrets: c.Secrets, execution: execution, clock: clock{now: c.Now}}
+	host := &fakeHost{plugin: p, config: render(t, c.Config), answer: c.HTTP, secrets: c.Secrets, execution: execution, clock: clock{now: c.Now}, death: death{at: c.DieAt}}
 	if c.Checkpoint != nil {
 		host.checkpoint = render(t, c.Checkpoint)
 	}
@@ -76,7 +83,10 @@ func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 		Value: value, Failure: response.Error, Logs: host.logs, Requests: host.requests, Slept: host.clock.slept,
 		Progress: host.progress, Checkpoint: host.checkpoint,
 	}
-	if response.Error == nil {
+	if host.death.step() {
+		result.Died, result.Value, result.Failure = true, nil, host.death.failure()
+	}
+	if result.Failure == nil {
 		result.Notifications = host.sent
 		result.State, result.Events, result.Jobs = host.state, host.events, host.jobs
 	}

@@ -110,3 +110,33 @@ func (p *probe) Fatalf(string, ...any) {
 	p.failed = true
 	panic("ended")
 }
+
+// DieAt ends the run at any of its operations: what came before has happened,
+// what comes after has not, and nothing that goes with a success.
+func TestRunDies(t *testing.T) {
+	p := sdk.Plugin{Name: "x", Version: "1.0.0", Capabilities: []sdk.Capability{sdk.CapabilityState}, Handle: func(c *sdk.Context) (any, error) {
+		for n := range 3 {
+			_ = c.Checkpoint(n + 1) // one that cannot be saved shows in the result
+		}
+		return "done", c.Set("key", "value", 0)
+	}}
+	for at := 1; at <= 5; at++ {
+		result := sdktest.Run(t, p, sdktest.Case{DieAt: at})
+		require.True(t, result.Died, at)
+		result.RequireFailure(t, wire.Retryable)
+		require.Nil(t, result.State)
+		require.Equal(t, []string{"", "1", "2", "3", "3"}[at-1], string(result.Checkpoint))
+	}
+	result := sdktest.Run(t, p, sdktest.Case{DieAt: 6})
+	require.False(t, result.Died)
+	require.JSONEq(t, `"value"`, string(result.State["key"]))
+}
+
+func TestOptionalCapabilitiesAreGranted(t *testing.T) {
+	p := sdk.Plugin{Name: "x", Version: "1.0.0", Handle: func(c *sdk.Context) (any, error) { return nil, c.Set("key", 1, 0) }}
+	sdktest.Run(t, p, sdktest.Case{}).RequireFailure(t, wire.Denied)
+	p.Optional = []sdk.Capability{sdk.CapabilityState}
+	sdktest.Run(t, p, sdktest.Case{}).RequireOK(t)
+	require.Equal(t, []string{"kv"}, p.Manifest().Optional)
+	require.Empty(t, p.Manifest().Capabilities)
+}

@@ -79,6 +79,7 @@ type Manifest struct {
 	Version      string          `json:"version"` // semantic version, without a leading v
 	Summary      string          `json:"summary,omitempty"`
 	Capabilities []string        `json:"capabilities,omitempty"` // what it will use and must be granted
+	Optional     []string        `json:"optional,omitempty"`     // what it will use when it is granted
 	DataSchema   json.RawMessage `json:"dataSchema,omitempty"`   // JSON Schema of the task's data; none accepts all
 	ConfigSchema json.RawMessage `json:"configSchema,omitempty"` // JSON Schema of its config; none accepts no config
 	Limits       *Limits         `json:"limits,omitempty"`       // what it needs of the limits; none needs nothing special

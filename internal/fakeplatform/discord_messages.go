@@ -51,6 +51,9 @@ type messageBody struct {
 	AllowedMentions any     `json:"allowed_mentions"`
 	ThreadName      string  `json:"thread_name"`
 	Username        string  `json:"username"`
+	Reference       *struct {
+		Message string `json:"message_id"`
+	} `json:"message_reference"`
 }
 
 // check says what is wrong with a body, as Discord does.
@@ -105,7 +108,11 @@ func (d *discord) post(r *request, channelID string, b messageBody) *discordMess
 		c.messages = slices.Delete(c.messages, 0, len(c.messages)/2)
 	}
 	c.messages = append(c.messages, m)
-	r.did("message created", channelID, map[string]any{"id": m.ID, "content": m.Content, "embeds": len(m.Embeds), "allowedMentions": b.AllowedMentions})
+	detail := map[string]any{"id": m.ID, "content": m.Content, "embeds": len(m.Embeds), "allowedMentions": b.AllowedMentions}
+	if b.Reference != nil {
+		detail["replyTo"] = b.Reference.Message
+	}
+	r.did("message created", channelID, detail)
 	return m
 }
 

@@ -124,6 +124,8 @@ func TestStatusesAreThoseOfThePlatforms(t *testing.T) {
 		"a Twitch ban":                {"POST", ban, object{"data": object{"user_id": "5"}}, 200},
 		"a time-out of three weeks":   {"POST", ban, object{"data": object{"user_id": "5", "duration": 1814400}}, 400},
 		"a ban without a broadcaster": {"POST", twitch + "moderation/bans?moderator_id=2", object{"data": object{"user_id": "5"}}, 400},
+		"games":                       {"GET", twitch + "games?name=minecraft", nil, 200},
+		"games of no name":            {"GET", twitch + "games", nil, 400},
 		"streams":                     {"GET", twitch + "streams?user_id=5", nil, 200},
 		"a notification":              {"POST", "/notification/notifications", object{"message": "hi"}, 200},
 	} {

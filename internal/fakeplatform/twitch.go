@@ -73,6 +73,7 @@ func (p *Platform) twitchRoutes() []route {
 	add("delete_chat", "DELETE", "moderation/chat", p.deleteChat)
 	add("warn", "POST", "moderation/warnings", p.warn)
 	add("get_streams", "GET", "streams", p.getStreams)
+	add("get_games", "GET", "games", p.getGames)
 	return routes
 }
 

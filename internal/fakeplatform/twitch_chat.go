@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -129,6 +130,27 @@ func (p *Platform) getTwitchChannel(r *request) answer {
 		return wrong
 	}
 	return ok(map[string]any{"data": []any{p.twitch.channel(ids[0]).info}})
+}
+
+// games are the categories that this Twitch has.
+var games = []map[string]string{
+	{"id": "509658", "name": "Just Chatting"}, {"id": "33214", "name": "Fortnite"}, {"id": "27471", "name": "Minecraft"},
+	{"id": "1469308723", "name": "Software and Game Development"},
+}
+
+// getGames is GET /games, by name or by id.
+func (p *Platform) getGames(r *request) answer {
+	q := r.URL.Query()
+	if len(q["name"])+len(q["id"]) == 0 {
+		return twitchError(http.StatusBadRequest, `Missing required parameter "id", "name" or "igdb_id"`)
+	}
+	found := []map[string]string{}
+	for _, g := range games {
+		if slices.Contains(q["id"], g["id"]) || slices.ContainsFunc(q["name"], func(name string) bool { return strings.EqualFold(name, g["name"]) }) {
+			found = append(found, g)
+		}
+	}
+	return ok(map[string]any{"data": found, "pagination": map[string]any{}})
 }
 
 // modifyTwitchChannel is PATCH /channels.

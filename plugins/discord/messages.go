@@ -2,7 +2,6 @@ package discord
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,9 +9,6 @@ import (
 
 	"github.com/nexuscore/scheduler/sdk"
 )
-
-// MaxContent is how long a message may be, in characters.
-const MaxContent = 2000
 
 // MaxBulk is how many messages can be deleted together, and BulkAge how old they
 // may be.
@@ -23,21 +19,20 @@ const (
 
 // Message is a message as it is sent.
 type Message struct {
-	Content    string           `json:"content,omitempty"`
-	Embeds     []map[string]any `json:"embeds,omitempty"`
-	Nonce      string           `json:"nonce,omitempty"`         // see Nonce; Discord keeps it for some minutes
-	Enforce    bool             `json:"enforce_nonce,omitempty"` // a repeated nonce returns the first message
-	Mentions   Mentions         `json:"allowed_mentions"`
-	ThreadName string           `json:"thread_name,omitempty"` // webhooks in forums: makes a thread
-	Username   string           `json:"username,omitempty"`    // webhooks
+	Content    string     `json:"content,omitempty"`
+	Embeds     []Embed    `json:"embeds,omitempty"`
+	Nonce      string     `json:"nonce,omitempty"`         // see Nonce; Discord keeps it for some minutes
+	Enforce    bool       `json:"enforce_nonce,omitempty"` // a repeated nonce returns the first message
+	Mentions   Mentions   `json:"allowed_mentions"`
+	ReplyTo    *Reference `json:"message_reference,omitempty"` // not through webhooks
+	ThreadName string     `json:"thread_name,omitempty"`       // webhooks in forums: makes a thread
+	Username   string     `json:"username,omitempty"`          // webhooks
 }
 
-// Mentions says who is pinged. Its zero value pings nobody; leaving it out would
-// ping everybody that the text names.
-type Mentions struct {
-	Parse []string `json:"parse"` // users, roles, everyone
-	Users []string `json:"users,omitempty"`
-	Roles []string `json:"roles,omitempty"`
+// Reference names the message that another one answers.
+type Reference struct {
+	MessageID string `json:"message_id"`
+	Fail      bool   `json:"fail_if_not_exists"` // false: without the message it is sent as no answer
 }
 
 // Posted is a message as Discord shows it.
@@ -54,19 +49,11 @@ type Posted struct {
 	} `json:"author"`
 }
 
-// pingsAsSaid makes the list that an empty Mentions means.
-func (m Message) pingsAsSaid() Message {
-	if m.Mentions.Parse == nil {
-		m.Mentions.Parse = []string{}
-	}
-	return m
-}
-
 // Create sends a message to a channel or a thread. With a nonce a repetition
 // within some minutes returns the first message.
 func (d *Client) Create(channel string, m Message) (Posted, error) {
 	var p Posted
-	err := d.call("POST", "/channels/"+channel+"/messages", "", m.pingsAsSaid(), &p)
+	err := d.call("POST", "/channels/"+channel+"/messages", "", m, &p)
 	return p, err
 }
 
@@ -74,7 +61,7 @@ func (d *Client) Create(channel string, m Message) (Posted, error) {
 func (d *Client) Edit(channel, message string, m Message) (Posted, error) {
 	m.Nonce, m.Enforce = "", false
 	var p Posted
-	err := d.call("PATCH", "/channels/"+channel+"/messages/"+message, "", m.pingsAsSaid(), &p)
+	err := d.call("PATCH", "/channels/"+channel+"/messages/"+message, "", m, &p)
 	return p, err
 }
 
@@ -130,14 +117,14 @@ func (d *Client) Execute(w Webhook, thread string, m Message) (Posted, error) {
 		return Posted{}, sdk.Permanent(errors.New("discord: webhooks know no nonce"))
 	}
 	var p Posted
-	err := d.exchange("POST", w.path("", thread, true), nil, m.pingsAsSaid(), &p)
+	err := d.exchange("POST", w.path("", thread, true), nil, m, &p)
 	return p, err
 }
 
 // EditThrough changes a message that the webhook has sent.
 func (d *Client) EditThrough(w Webhook, thread, message string, m Message) (Posted, error) {
 	var p Posted
-	err := d.exchange("PATCH", w.path("/messages/"+message, thread, false), nil, m.pingsAsSaid(), &p)
+	err := d.exchange("PATCH", w.path("/messages/"+message, thread, false), nil, m, &p)
 	return p, err
 }
 
@@ -152,11 +139,3 @@ func (d *Client) DeleteThrough(w Webhook, thread, message string) error {
 }
 
 func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
-
-// CheckContent says why a text cannot be a message.
-func CheckContent(s string) error {
-	if n := len([]rune(s)); n > MaxContent {
-		return sdk.Permanent(fmt.Errorf("discord: a message of %d characters, at most %d are allowed", n, MaxContent))
-	}
-	return nil
-}

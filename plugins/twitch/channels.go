@@ -1,9 +1,12 @@
 package twitch
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/nexuscore/scheduler/sdk"
 )
 
 // Channel is what task types change of a channel. A nil field is left as it is.
@@ -18,6 +21,22 @@ type Channel struct {
 // ModifyChannel changes a channel. The token must be the broadcaster's.
 func (t *Client) ModifyChannel(broadcaster string, to Channel) error {
 	return t.call("PATCH", "/channels", url.Values{"broadcaster_id": {broadcaster}}, to, nil)
+}
+
+// GameID looks up the id of a game or category by its name, in any case.
+func (t *Client) GameID(name string) (string, error) {
+	var answer struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if err := t.call("GET", "/games", url.Values{"name": {name}}, nil, &answer); err != nil {
+		return "", err
+	}
+	if len(answer.Data) == 0 {
+		return "", sdk.Permanent(fmt.Errorf("twitch: there is no category %q; write its name as Twitch does", name))
+	}
+	return answer.Data[0].ID, nil
 }
 
 // ChatSettings are the modes of a chat. A nil field is left as it is.

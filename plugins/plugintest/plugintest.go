@@ -3,17 +3,13 @@
 package plugintest
 
 import (
-	"bytes"
-	"errors"
-	"io"
-	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
 	"github.com/nexuscore/scheduler/sdk"
+	"github.com/nexuscore/scheduler/sdk/sdktest"
 )
 
 // World is the fake platforms for one test.
@@ -23,20 +19,25 @@ type World struct {
 	At time.Time
 	// URL is where they are; the plugins' configs name it, see Config.
 	URL string
-	// Secrets are those that stand in requests; others are refused.
+	// Secrets are those that stand in requests; others are refused. discord_webhook
+	// is the address of a webhook whose channel is 77.
 	Secrets map[string]string
+
+	t testing.TB
 }
 
 // New starts a world that ends with the test.
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{At: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), Secrets: map[string]string{
-		"discord_token": "token-of-discord", "twitch_token": "token-of-twitch", "twitch_client_id": "client-of-twitch",
-	}}
+	w := &World{t: t, At: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	w.Platform = fakeplatform.New(fakeplatform.Config{Now: func() time.Time { return w.At }})
 	server := httptest.NewServer(w.Handler())
 	t.Cleanup(server.Close)
 	w.URL = server.URL
+	w.Secrets = map[string]string{
+		"discord_token": "token-of-discord", "twitch_token": "token-of-twitch", "twitch_client_id": "client-of-twitch",
+		"discord_webhook": w.URL + "/discord/api/v10/webhooks/77/token-of-webhook",
+	}
 	return w
 }
 
@@ -48,40 +49,58 @@ func (w *World) Config() map[string]any {
 	}
 }
 
-// HTTP makes a request as the host would, for sdktest.Case.HTTP: secrets are
-// filled in, a connection that breaks is an error that can be tried again.
-func (w *World) HTTP(asked sdk.HTTPRequest) (sdk.HTTPResponse, error) {
-	method := asked.Method
-	if method == "" {
-		method = http.MethodGet
+// Run runs a task type in this world: where the case has no config, secrets,
+// clock or answers, it gets the world's. Data that the task type's schema refuses
+// ends the test, as no such task can be written; see Refused.
+func (w *World) Run(p sdk.Plugin, c sdktest.Case) sdktest.Result {
+	w.t.Helper()
+	if err := check(w.t, p.DataSchema, c.Data); err != nil {
+		w.t.Fatalf("no such task can be written: %v", err)
 	}
-	req, err := http.NewRequest(method, w.fill(asked.URL), bytes.NewReader(asked.Body)) //nolint:noctx // it ends with the world
-	if err != nil {
-		return sdk.HTTPResponse{}, sdk.Permanent(err)
+	if c.Config == nil {
+		c.Config = w.Config()
 	}
-	for name, value := range asked.Headers {
-		req.Header.Set(name, w.fill(value))
+	if err := check(w.t, p.ConfigSchema, c.Config); err != nil {
+		w.t.Fatalf("no such config can be loaded: %v", err)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return sdk.HTTPResponse{}, errors.New("the server could not be reached")
+	if c.HTTP == nil {
+		c.HTTP = w.HTTP
 	}
-	defer func() { _ = resp.Body.Close() }() // it was only read
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return sdk.HTTPResponse{}, errors.New("the answer broke off")
+	if c.Secrets == nil {
+		for name := range w.Secrets {
+			c.Secrets = append(c.Secrets, name)
+		}
 	}
-	out := sdk.HTTPResponse{Status: resp.StatusCode, URL: asked.URL, Headers: resp.Header, Body: body}
-	if after, err := time.ParseDuration(resp.Header.Get("Retry-After") + "s"); err == nil {
-		out.RetryAfterMS = after.Milliseconds()
+	if c.Now.IsZero() {
+		c.Now = w.At
 	}
-	return out, nil
+	return sdktest.Run(w.t, p, c)
 }
 
-// fill puts the secrets in.
-func (w *World) fill(text string) string {
-	for name, secret := range w.Secrets {
-		text = strings.ReplaceAll(text, "{{secret:"+name+"}}", secret)
+// Break sets a fault; see fakeplatform.Fault.
+func (w *World) Break(f fakeplatform.Fault) {
+	w.t.Helper()
+	if err := w.Faults().Add(f); err != nil {
+		w.t.Fatalf("set a fault: %v", err)
 	}
-	return text
+}
+
+// Effects returns what has changed in the world by a route, in order; "" is any.
+func (w *World) Effects(route string) []string {
+	effects := []string{}
+	for _, e := range w.Journal().Effects(route) {
+		effects = append(effects, e.Effect)
+	}
+	return effects
+}
+
+// Detail returns one of the effects of a route, from 0, as the journal has it.
+func (w *World) Detail(route string, n int) map[string]any {
+	w.t.Helper()
+	effects := w.Journal().Effects(route)
+	if n >= len(effects) {
+		w.t.Fatalf("there are %d effects of %s", len(effects), route)
+	}
+	detail, _ := effects[n].Detail.(map[string]any)
+	return detail
 }

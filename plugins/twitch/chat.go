@@ -12,6 +12,9 @@ import (
 // characters.
 const MaxMessage = 500
 
+// MaxAge is how old a message may be that is deleted.
+const MaxAge = 6 * time.Hour
+
 // MaxTimeout is the longest time-out.
 const MaxTimeout = 14 * 24 * time.Hour
 

@@ -1,61 +1,103 @@
 package main
 
 import (
-	_ "embed"
+	"fmt"
+	"slices"
 	"time"
 
+	"github.com/nexuscore/scheduler/plugins/template"
 	"github.com/nexuscore/scheduler/sdk"
 )
 
-//go:embed schema.json
-var dataSchema string
-
-// reminder is a task's data.
-type reminder struct {
-	ChannelID string   `json:"channelId"`
-	Message   string   `json:"message"`
-	NotifyVia []string `json:"notifyVia"`
-}
-
-// report is the result of an execution. Whether the notification has arrived is
-// not in it: it is delivered after the success.
+// report is the result of an execution. Whether what goes through the
+// notification service has arrived is not in it: it is delivered after the
+// success.
 type report struct {
-	ID        string    `json:"id"` // of the notification, its idempotency key
-	ChannelID string    `json:"channelId"`
-	Via       []string  `json:"via"` // the routes that were asked for
-	At        time.Time `json:"at"`
+	ID        string            `json:"id,omitempty"` // of the notification, its idempotency key
+	ChannelID string            `json:"channelId"`
+	Via       []string          `json:"via"`                // the routes that were asked for
+	Messages  map[string]string `json:"messages,omitempty"` // ids of those that were sent directly, by route
+	At        time.Time         `json:"at"`
 }
 
-// defaultVia is where a reminder goes that names no route. The schema states
-// the same default for those who read it.
-var defaultVia = []string{"discord"}
-
-func plugin() sdk.Plugin {
-	return sdk.Plugin{
-		Name:         "reminder",
-		Version:      "1.0.0",
-		Summary:      "Notifies the people of a channel.",
-		Capabilities: []sdk.Capability{sdk.CapabilityNotify},
-		DataSchema:   dataSchema,
-		Sample:       `{"channelId":"sample","message":"sample","notifyVia":["discord"]}`,
-		Handle:       remind,
+// remind sends a reminder on each of its routes: on the direct ones at once, and
+// with the success on those of the notification service.
+func remind(c *sdk.Context, in input) (report, error) {
+	var cfg config
+	if err := c.Config(&cfg); err != nil {
+		return report{}, err
 	}
-}
-
-// remind notifies once: a failed attempt notifies nobody, and the notification
-// carries the same id on every delivery.
-func remind(c *sdk.Context) (any, error) {
-	var r reminder
-	if err := c.Bind(&r); err != nil {
-		return nil, err
-	}
-	if len(r.NotifyVia) == 0 {
-		r.NotifyVia = defaultVia
-	}
-	id, err := c.Notify(sdk.Notification{ChannelID: r.ChannelID, Message: r.Message, Via: r.NotifyVia})
+	texts, err := template.New(c.Execution, in.Input)
 	if err != nil {
+		return report{}, err
+	}
+	if err := texts.FillAll("message", &in.Message); err != nil {
+		return report{}, err
+	}
+	routes := direct(c, cfg, in)
+	out := report{ChannelID: in.ChannelID, Via: in.routes()}
+	if out.Messages, err = sendAll(c, routes); err != nil {
+		return out, err
+	}
+	rest := slices.DeleteFunc(slices.Clone(in.routes()), func(name string) bool {
+		return slices.ContainsFunc(routes, func(r route) bool { return r.name == name })
+	})
+	if len(rest) > 0 {
+		if out.ID, err = c.Notify(sdk.Notification{ChannelID: in.ChannelID, Message: in.Message, Via: rest}); err != nil {
+			return out, err
+		}
+	}
+	c.Log.Info("reminded", "channelId", in.ChannelID, "via", out.Via)
+	out.At = c.Now()
+	return out, nil
+}
+
+// sendAll takes the direct routes and returns the ids of the messages. Those that
+// an earlier attempt has taken, as its checkpoint says, are not taken again. One
+// that fails does not hold up the other.
+func sendAll(c *sdk.Context, routes []route) (map[string]string, error) {
+	if len(routes) == 0 {
+		return nil, nil
+	}
+	for _, r := range routes {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+	}
+	done := map[string]string{}
+	if _, err := c.LoadCheckpoint(&done); err != nil {
 		return nil, err
 	}
-	c.Log.Info("reminded", "channelId", r.ChannelID, "via", r.NotifyVia)
-	return report{ID: id, ChannelID: r.ChannelID, Via: r.NotifyVia, At: time.Now().UTC()}, nil
+	var failed []error
+	for _, r := range routes {
+		if _, taken := done[r.name]; taken {
+			continue
+		}
+		id, err := r.send()
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		done[r.name] = id
+		if err := c.Checkpoint(done); err != nil {
+			c.Log.Warn("another attempt would take this route again", "via", r.name, "error", err)
+		}
+	}
+	return done, joined(failed)
+}
+
+// joined makes one error of those of two routes. Another attempt makes sense when
+// it does for either: then the other's mark is left out, and its text stays.
+func joined(errs []error) error {
+	switch {
+	case len(errs) == 0:
+		return nil
+	case len(errs) == 1:
+		return errs[0]
+	case sdk.IsPermanent(errs[0]) && !sdk.IsPermanent(errs[1]):
+		return fmt.Errorf("%w; %s", errs[1], errs[0].Error())
+	case sdk.IsPermanent(errs[0]):
+		return fmt.Errorf("%w; %w", errs[0], errs[1])
+	}
+	return fmt.Errorf("%w; %s", errs[0], errs[1].Error())
 }

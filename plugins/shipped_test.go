@@ -1,0 +1,255 @@
+// Package plugins_test runs the bundled task types as they are shipped: built as
+// modules and as processes, in the host, against the fake platforms.
+package plugins_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/hosttest"
+	"github.com/nexuscore/scheduler/host/process"
+	"github.com/nexuscore/scheduler/host/wasm"
+	"github.com/nexuscore/scheduler/internal/fakeplatform"
+	"github.com/nexuscore/scheduler/plugins/plugintest"
+)
+
+const (
+	module = "github.com/nexuscore/scheduler/plugins/"
+	page   = "../docs/task-types.md"
+)
+
+// acting are the types that do something on the platforms whose examples need
+// nothing that is not in the fake world.
+var acting = []string{"reminder", "message", "channel_update"}
+
+// cache has the compiled modules, as compiling takes seconds each.
+var cache string
+
+func TestMain(m *testing.M) {
+	process.RunIfChild()
+	os.Exit(withCache(m))
+}
+
+func withCache(m *testing.M) int {
+	var err error
+	if cache, err = os.MkdirTemp("", "plugins"); err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(cache) }() // the machine does it, too
+	return m.Run()
+}
+
+func newWASM(t *testing.T) host.Runtime {
+	t.Helper()
+	r, err := wasm.New(wasm.Config{CacheDir: cache})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
+	return r
+}
+
+func newProcess(t *testing.T) host.Runtime {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "p") //nolint:usetesting // T's are too long for sockets
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	r, err := process.New(process.Config{Dir: dir})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
+	return r
+}
+
+// start loads what a plugins.yaml lists.
+func start(t *testing.T, cfg host.Config) *host.Host {
+	t.Helper()
+	h := host.New(cfg)
+	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
+	require.NoError(t, h.Load(t.Context()))
+	for _, status := range h.Plugins() {
+		require.Equal(t, "loaded", status.State, "%s: %s", status.Type, status.Error)
+	}
+	return h
+}
+
+// invocation is a first attempt.
+func invocation(taskType, id string, data json.RawMessage) core.Invocation {
+	return core.Invocation{
+		ExecutionID: id, TaskID: "t-1", TaskName: "Stream", Type: taskType, Trigger: core.TriggerSchedule, Attempt: 1, MaxAttempts: 3, Token: 1,
+		NominalTime: time.Now(), Deadline: time.Now().Add(time.Minute), Data: data,
+	}
+}
+
+// The plugins.yaml of the repository loads without any secret. What a type misses
+// then, its executions say.
+func TestEveryTypeLoadsAsItIsShipped(t *testing.T) {
+	text, err := os.ReadFile("../plugins.yaml")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "bin", "plugins"), 0o700))
+	for _, source := range regexp.MustCompile(`bin/plugins/(\w+)\.wasm`).FindAllStringSubmatch(string(text), -1) {
+		require.NoError(t, os.Rename(hosttest.BuildWASM(t, module+source[1]), filepath.Join(dir, source[0])))
+	}
+	path := filepath.Join(dir, "plugins.yaml")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	store := newLedger()
+	h := start(t, host.Config{
+		Path: path, Runtimes: map[string]host.Runtime{"wasm": newWASM(t)}, State: store, Checkpoints: store,
+		Environ: func(string) (string, bool) { return "", false },
+	})
+	for _, status := range h.Plugins() {
+		for _, example := range plugintest.Examples(t, page, status.Type) {
+			require.NoError(t, h.ValidateData(status.Type, example), string(example))
+		}
+	}
+	for _, taskType := range []string{"message", "channel_update"} {
+		_, err = h.Invoke(t.Context(), invocation(taskType, "e-1", plugintest.Examples(t, page, taskType)[0]))
+		failure := core.FailureOf(err)
+		require.Equal(t, core.ClassPermanent, failure.Class)
+		require.Contains(t, failure.Message, "the operator must set SECRET_DISCORD_TOKEN")
+	}
+	out, err := h.Invoke(t.Context(), invocation("reminder", "e-1", plugintest.Examples(t, page, "reminder")[0]))
+	require.NoError(t, err)
+	require.Len(t, out.Effects.Messages, 1)
+}
+
+// platforms is a host whose plugins act on fake platforms.
+type platforms struct {
+	*fakeplatform.Platform
+	*host.Host
+	store *ledger
+}
+
+// each runs a test for both runtimes.
+func each(t *testing.T, test func(t *testing.T, p platforms)) {
+	for name, make := range map[string]func(*testing.T) (host.Runtime, func(testing.TB, string) string){
+		"wasm": func(t *testing.T) (host.Runtime, func(testing.TB, string) string) { return newWASM(t), hosttest.BuildWASM },
+		"process": func(t *testing.T) (host.Runtime, func(testing.TB, string) string) {
+			return newProcess(t), func(t testing.TB, pkg string) string { return hosttest.BuildProcess(t, pkg) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "process" && runtime.GOOS != "linux" {
+				t.Skip("process plugins need Linux")
+			}
+			r, build := make(t)
+			test(t, newPlatforms(t, name, r, build))
+		})
+	}
+}
+
+func newPlatforms(t *testing.T, name string, r host.Runtime, build func(testing.TB, string) string) platforms {
+	t.Helper()
+	p := platforms{Platform: fakeplatform.New(fakeplatform.Config{}), store: newLedger()}
+	server := httptest.NewServer(p.Handler())
+	t.Cleanup(server.Close)
+	yaml := "plugins:\n"
+	for _, taskType := range acting {
+		yaml += fmt.Sprintf(`
+  - type: %s
+    runtime: %s
+    source: %s
+    grants: {notify: true, kv: true, secrets: [discord_token, discord_webhook, twitch_token, twitch_client_id], http: ["%[4]s/**"], privateNetworks: [127.0.0.0/8]}
+    config: {discord: {api: "%[4]s/discord/api/v10"}, twitch: {api: "%[4]s/twitch/helix", userId: "900"}}
+`, taskType, name, build(t, module+taskType), server.URL)
+	}
+	path := filepath.Join(t.TempDir(), "plugins.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(yaml), 0o600))
+	secrets := map[string]string{
+		"SECRET_DISCORD_TOKEN": "token-of-discord", "SECRET_TWITCH_TOKEN": "token-of-twitch", "SECRET_TWITCH_CLIENT_ID": "client-of-twitch",
+		"SECRET_DISCORD_WEBHOOK": server.URL + "/discord/api/v10/webhooks/77/token-of-webhook",
+	}
+	p.Host = start(t, host.Config{
+		Path: path, Runtimes: map[string]host.Runtime{name: r}, State: p.store, Checkpoints: p.store,
+		Environ: func(name string) (string, bool) { value, set := secrets[name]; return value, set },
+	})
+	return p
+}
+
+// run runs an attempt, and stores what goes with its success.
+func (p platforms) run(t *testing.T, in core.Invocation) error {
+	t.Helper()
+	require.NoError(t, p.ValidateData(in.Type, in.Data))
+	out, err := p.Invoke(t.Context(), in)
+	if err == nil {
+		p.store.succeed(out.Effects)
+	}
+	return err
+}
+
+// The examples of the documentation do what they say, in order: one edits what
+// another has sent.
+func TestTheExamplesOfTheDocsEndToEnd(t *testing.T) {
+	each(t, func(t *testing.T, p platforms) {
+		for _, taskType := range acting {
+			for n, example := range plugintest.Examples(t, page, taskType) {
+				require.NoError(t, p.run(t, invocation(taskType, fmt.Sprintf("%s-%d", taskType, n), example)), string(example))
+			}
+		}
+		var effects []string
+		for _, e := range p.Journal().Effects("") {
+			effects = append(effects, e.Route)
+		}
+		require.Equal(t, []string{
+			"discord.create_message", "twitch.send_chat_message",
+			"discord.create_message", "discord.edit_message", "discord.execute_webhook", "twitch.send_announcement",
+			"discord.modify_channel", "twitch.modify_channel", "twitch.update_chat_settings",
+		}, effects)
+	})
+}
+
+// What goes wrong on the way to a platform, and what a second attempt then does.
+func TestFaultsEndToEnd(t *testing.T) {
+	both := json.RawMessage(`{"channelId": "42", "twitchChannelId": "43", "message": "hi", "notifyVia": ["discord", "twitch"]}`)
+	each(t, func(t *testing.T, p platforms) {
+		for n, c := range []struct {
+			fault fakeplatform.Fault
+			class core.Class
+			want  string // what has happened after both attempts
+		}{
+			{fakeplatform.Fault{Route: "discord.create_message", Kind: fakeplatform.FaultResetAfter}, core.ClassRetryable, "discord twitch"},
+			{fakeplatform.Fault{Route: "discord.create_message", Kind: fakeplatform.FaultResetBefore}, core.ClassRetryable, "twitch discord"},
+			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultResetBefore}, core.ClassRetryable, "discord twitch"},
+			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultResetAfter}, core.ClassRetryable, "discord twitch twitch"},
+			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultStatus, Status: 503}, core.ClassRetryable, "discord twitch"},
+			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultNotSent}, core.ClassPermanent, "discord"},
+			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultUnauthorized}, core.ClassPermanent, "discord"},
+		} {
+			p.Journal().Clear()
+			c.fault.Times = 1
+			require.NoError(t, p.Faults().Add(c.fault))
+			in := invocation("reminder", fmt.Sprintf("fault-%d", n), []byte(strings.Replace(string(both), "42", fmt.Sprint(100+n), 1)))
+			failure := core.FailureOf(p.run(t, in))
+			require.Equal(t, c.class, failure.Class, failure.Message)
+			if c.class == core.ClassRetryable {
+				in.Attempt, in.Token = 2, 2
+				require.NoError(t, p.run(t, in))
+			}
+			var platforms []string
+			for _, e := range p.Journal().Effects("") {
+				platforms = append(platforms, e.Platform)
+			}
+			require.Equal(t, c.want, strings.Join(platforms, " "), "%+v", c.fault)
+		}
+		p.Journal().Clear()
+		require.NoError(t, p.Faults().Add(fakeplatform.Fault{Route: "discord.*", Kind: fakeplatform.FaultRateLimited, Times: 1, RetryAfterMS: 60_000}))
+		message := []byte(`{"platform": "discord", "channelId": "42", "content": "hi"}`)
+		for range 2 { // the second time the host does not even ask
+			failure := core.FailureOf(p.run(t, invocation("message", "limited", message)))
+			require.Equal(t, core.ClassRetryable, failure.Class)
+			require.Greater(t, failure.RetryAfter, 50*time.Second)
+		}
+		require.Len(t, p.Journal().Requests("discord.create_message"), 1)
+	})
+}

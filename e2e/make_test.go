@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestThePluginsAreRebuiltWhenAnyOfTheirFilesChanges: a schema is embedded, and
+// TestThePluginsAreRebuiltWhenAnyOfTheirFilesChanges: schemas are embedded, and
 // a plugin with yesterday's would refuse today's tasks.
 func TestThePluginsAreRebuiltWhenAnyOfTheirFilesChanges(t *testing.T) {
 	cmd := exec.Command("make", "--print-data-base", "--dry-run", "help")
@@ -29,5 +29,5 @@ func TestThePluginsAreRebuiltWhenAnyOfTheirFilesChanges(t *testing.T) {
 			return err
 		}))
 	}
-	require.Contains(t, needs, "plugins/reminder/schema.json")
+	require.Contains(t, needs, "plugins/message/rules.json")
 }

@@ -44,11 +44,12 @@ func TestMain(m *testing.M) {
 }
 
 func withCache(m *testing.M) int {
-	var err error
-	if cache, err = os.MkdirTemp("", "plugins"); err != nil {
+	dir, err := os.MkdirTemp("", "plugins")
+	if err != nil {
 		panic(err)
 	}
-	defer func() { _ = os.RemoveAll(cache) }() // the machine does it, too
+	defer func() { _ = os.RemoveAll(dir) }() // the machine does it, too
+	cache = filepath.Join(dir, "cache")
 	return m.Run()
 }
 
@@ -134,7 +135,9 @@ type platforms struct {
 // each runs a test for both runtimes.
 func each(t *testing.T, test func(t *testing.T, p platforms)) {
 	for name, make := range map[string]func(*testing.T) (host.Runtime, func(testing.TB, string) string){
-		"wasm": func(t *testing.T) (host.Runtime, func(testing.TB, string) string) { return newWASM(t), hosttest.BuildWASM },
+		"wasm": func(t *testing.T) (host.Runtime, func(testing.TB, string) string) {
+			return newWASM(t), hosttest.BuildWASM
+		},
 		"process": func(t *testing.T) (host.Runtime, func(testing.TB, string) string) {
 			return newProcess(t), func(t testing.TB, pkg string) string { return hosttest.BuildProcess(t, pkg) }
 		},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -9,7 +8,6 @@ import (
 
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
 	"github.com/nexuscore/scheduler/plugins/plugintest"
-	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/sdktest"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
@@ -172,7 +170,7 @@ func TestFaults(t *testing.T) {
 				if f.kind == wire.Permanent {
 					return
 				}
-				w.Run(plugin(), next(first, data)).RequireOK(t)
+				w.Run(plugin(), plugintest.Again(sdktest.Case{Data: data}, first)).RequireOK(t)
 				want := 1
 				if f.Kind == fakeplatform.FaultResetAfter && route != "twitch.get_games" {
 					want = 2 // the same once more
@@ -187,15 +185,6 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
-}
-
-// next is the attempt after one that failed.
-func next(r sdktest.Result, data object) sdktest.Case {
-	c := sdktest.Case{Data: data, Execution: sdk.Execution{Attempt: 2}}
-	if r.Checkpoint != nil {
-		c.Checkpoint = json.RawMessage(r.Checkpoint)
-	}
-	return c
 }
 
 // An attempt that dies at any operation is followed by one that ends the work;

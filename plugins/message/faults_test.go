@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
 	"github.com/nexuscore/scheduler/plugins/plugintest"
-	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/sdktest"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
@@ -67,7 +65,7 @@ func TestFaults(t *testing.T) {
 				}
 				require.Equal(t, f.after, first.RequireFailure(t, wire.Retryable).RetryAfterMS)
 				w.At = w.At.Add(10e9)
-				second := w.Run(plugin(), next(first, p.data))
+				second := w.Run(plugin(), plugintest.Again(sdktest.Case{Data: p.data}, first))
 				second.RequireOK(t)
 				want := f.happened
 				if p.once {
@@ -77,15 +75,6 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
-}
-
-// next is the attempt after one that failed.
-func next(r sdktest.Result, data object) sdktest.Case {
-	c := sdktest.Case{Data: data, Execution: sdk.Execution{Attempt: 2}}
-	if r.Checkpoint != nil {
-		c.Checkpoint = json.RawMessage(r.Checkpoint)
-	}
-	return c
 }
 
 func TestADroppedMessageIsNotTriedAgain(t *testing.T) {

@@ -1,7 +1,6 @@
 package plugintest
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -11,6 +10,14 @@ import (
 
 // maxDeaths is how many operations a run under test may have.
 const maxDeaths = 200
+
+// Again is the attempt after one that failed: it finds the checkpoint of that one
+// and no other trace of it.
+func Again(c sdktest.Case, failed sdktest.Result) sdktest.Case {
+	c.Execution.Attempt = 2
+	c.Checkpoint = failed.Checkpoint
+	return c
+}
 
 // Deaths runs a task over and over, each time in a new world: the first attempt
 // dies before its first operation, its second, and so on to its answer, and a
@@ -29,12 +36,7 @@ func Deaths(t *testing.T, p sdk.Plugin, make func(*World) sdktest.Case, check fu
 				end.RequireOK(t)
 				return
 			}
-			second := make(w)
-			second.Execution.Attempt = 2
-			if end.Checkpoint != nil {
-				second.Checkpoint = json.RawMessage(end.Checkpoint)
-			}
-			check(t, w, w.Run(p, second))
+			check(t, w, w.Run(p, Again(make(w), end)))
 		})
 		if lived && at > 1 || t.Failed() {
 			return

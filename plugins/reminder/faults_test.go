@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
 	"github.com/nexuscore/scheduler/plugins/plugintest"
-	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/sdktest"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
@@ -16,15 +14,6 @@ import (
 // everywhere goes to both platforms and to the notification service.
 var everywhere = object{
 	"channelId": "42", "twitchChannelId": "43", "message": "Time to start streaming!", "notifyVia": []string{"discord", "twitch", "email"},
-}
-
-// next is the attempt after one that failed.
-func next(r sdktest.Result, data object) sdktest.Case {
-	c := sdktest.Case{Data: data, Execution: sdk.Execution{Attempt: 2}}
-	if r.Checkpoint != nil {
-		c.Checkpoint = json.RawMessage(r.Checkpoint)
-	}
-	return c
 }
 
 // A fault of one route does not hold up the other, and the second attempt takes
@@ -60,7 +49,7 @@ func TestFaults(t *testing.T) {
 			require.Empty(t, first.Notifications, "nobody hears of a failure")
 			if f.kind == wire.Retryable {
 				w.At = w.At.Add(10e9)
-				second := w.Run(plugin(), next(first, everywhere))
+				second := w.Run(plugin(), plugintest.Again(sdktest.Case{Data: everywhere}, first))
 				var got report
 				second.Decode(t, &got)
 				require.Len(t, got.Messages, 2)

@@ -173,9 +173,12 @@ func TestWhatTheOperatorHasNotSet(t *testing.T) {
 	w := plugintest.New(t)
 	failure := w.Run(plugin(), sdktest.Case{Data: object{"channelId": "42", "message": "m"}, Secrets: []string{}}).RequireFailure(t, wire.Denied)
 	require.Contains(t, failure.Message, `secret "discord_token"`)
-	data := object{"channelId": "42", "message": "m", "notifyVia": []string{"twitch"}}
-	failure = w.Run(plugin(), sdktest.Case{Data: data, Config: object{"twitch": object{}}}).RequireFailure(t, wire.Permanent)
+	data := object{"channelId": "42", "twitchChannelId": "43", "message": "m", "notifyVia": []string{"discord", "twitch"}}
+	config := w.Config()
+	config["twitch"] = object{}
+	failure = w.Run(plugin(), sdktest.Case{Data: data, Config: config}).RequireFailure(t, wire.Permanent)
 	require.Contains(t, failure.Message, "names no userId")
+	require.Empty(t, w.Effects(""), "not even on the other route")
 }
 
 func TestTheExamplesOfTheDocs(t *testing.T) {

@@ -57,8 +57,8 @@ type Case struct {
 }
 
 // Run runs the plugin's handler once and returns what came of it. Only
-// capabilities that the plugin declares, also as optional, are granted. A panic of the handler is
-// the test's.
+// capabilities that the plugin declares, also as optional, are granted. A panic
+// of the handler is the test's.
 func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	t.Helper()
 	if c.Now.IsZero() {

@@ -47,6 +47,7 @@ func (p Program) Lines() []string {
 		fmt.Sprintf("plugin        %s@%s, ABI %d", m.Name, m.Version, m.ABI),
 		"summary       " + orNone(m.Summary),
 		"capabilities  " + orNone(strings.Join(m.Capabilities, ", ")),
+		"optional      " + orNone(strings.Join(m.Optional, ", ")),
 		"data schema   " + orNone(string(m.DataSchema)),
 		"config schema " + orNone(string(m.ConfigSchema)),
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func (b *Bench) Load(ctx context.Context, p Program, with Settings) (_ *Session,
 // entry writes the plugins.yaml, as JSON.
 func (w Settings) entry(p Program) ([]byte, error) {
 	grants := map[string]any{}
-	for _, capability := range p.Manifest.Capabilities {
+	for _, capability := range slices.Concat(p.Manifest.Capabilities, p.Manifest.Optional) {
 		switch capability {
 		case "http":
 			grants["http"] = w.HTTP

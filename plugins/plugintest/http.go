@@ -19,6 +19,7 @@ var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 // HTTP makes a request as the host would, for sdktest.Case.HTTP: secrets are
 // filled in, a connection that breaks is an error that can be tried again.
 func (w *World) HTTP(asked sdk.HTTPRequest) (sdk.HTTPResponse, error) {
+	w.shown.Store(new(w.At))
 	method := asked.Method
 	if method == "" {
 		method = http.MethodGet

@@ -4,6 +4,7 @@ package plugintest
 
 import (
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,14 +24,16 @@ type World struct {
 	// is the address of a webhook whose channel is 77.
 	Secrets map[string]string
 
-	t testing.TB
+	t     testing.TB
+	shown atomic.Pointer[time.Time] // At as of the last request: platforms may still be at one that broke
 }
 
 // New starts a world that ends with the test.
 func New(t testing.TB) *World {
 	t.Helper()
 	w := &World{t: t, At: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
-	w.Platform = fakeplatform.New(fakeplatform.Config{Now: func() time.Time { return w.At }})
+	w.shown.Store(new(w.At))
+	w.Platform = fakeplatform.New(fakeplatform.Config{Now: func() time.Time { return *w.shown.Load() }})
 	server := httptest.NewServer(w.Handler())
 	t.Cleanup(server.Close)
 	w.URL = server.URL

@@ -79,7 +79,7 @@ func start(t *testing.T, cfg host.Config) *host.Host {
 	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
 	require.NoError(t, h.Load(t.Context()))
 	for _, status := range h.Plugins() {
-		require.Equal(t, "loaded", status.State, "%s: %s", status.Type, status.Error)
+		require.Equal(t, core.PluginLoaded, status.State, "%s: %s", status.Type, status.Error)
 	}
 	return h
 }

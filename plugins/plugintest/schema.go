@@ -3,6 +3,7 @@ package plugintest
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -23,6 +24,24 @@ func Refused(t testing.TB, p sdk.Plugin, data any) string {
 // check holds data against a schema, as the service does.
 func check(t testing.TB, schema string, data any) error {
 	t.Helper()
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(render(t, data)))
+	if err != nil {
+		t.Fatalf("read the data: %v", err)
+	}
+	compiled, known := schemas.Load(schema)
+	if !known {
+		compiled = compile(t, schema)
+		schemas.Store(schema, compiled)
+	}
+	return compiled.(*jsonschema.Schema).Validate(value)
+}
+
+// schemas are those that were compiled, by their text: a task type has one, and
+// its tests run it hundreds of times.
+var schemas sync.Map
+
+func compile(t testing.TB, schema string) *jsonschema.Schema {
+	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(schema)))
 	if err != nil {
 		t.Fatalf("read the schema: %v", err)
@@ -35,11 +54,7 @@ func check(t testing.TB, schema string, data any) error {
 	if err != nil {
 		t.Fatalf("compile the schema: %v", err)
 	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(render(t, data)))
-	if err != nil {
-		t.Fatalf("read the data: %v", err)
-	}
-	return compiled.Validate(value)
+	return compiled
 }
 
 // render makes JSON of what a sdktest.Case has.

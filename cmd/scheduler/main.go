@@ -57,6 +57,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "", "run the service (the default)", serve},
+		{"dev", "", "run the service beside a fake Discord, Twitch and notification service", dev},
 		{"migrate", "up|down|status", "change or show the database schema, without running the service", migrate},
 		{"doctor", "", "check the services, versions, clocks, schema and plugins that the configuration names", diagnose},
 		{"ready", "", "ask the service on this machine whether it is ready, for health checks", ready},

@@ -27,6 +27,11 @@ func serve(ctx context.Context, args []string, env environment) int {
 		fmt.Fprintf(env.stderr, "scheduler: the configuration is wrong:\n%s\n", err)
 		return exitUsage
 	}
+	return serveUntil(ctx, cfg, env)
+}
+
+// serveUntil runs the service of a configuration.
+func serveUntil(ctx context.Context, cfg config.Config, env environment) int {
 	log := newLogger(cfg, env.stderr)
 	a, err := app.New(ctx, cfg, log, versionText())
 	if err != nil {

@@ -33,7 +33,7 @@ func newHost(cfg config.Config, log hclog.Logger, to host.Config) (_ *host.Host,
 	} else {
 		log.Warn("no plugins with runtime: process", "reason", err)
 	}
-	to.Path, to.Logger, to.Environ = cfg.PluginsConfig, log.Named("plugins"), os.LookupEnv
+	to.Path, to.Logger, to.Environ = cfg.PluginsConfig, log.Named("plugins"), cfg.LookupEnv
 	to.DefaultTimeout, to.Runtimes = cfg.DefaultTimeout, runtimes
 	return host.New(to), closeRuntimes, nil
 }

@@ -47,6 +47,10 @@ type Config struct {
 	LogLevel      string        // LOG_LEVEL: trace, debug, info, warn, error. Defaults to info.
 	LogFormat     string        // LOG_FORMAT: json or text. Defaults to json.
 	ShutdownGrace time.Duration // SHUTDOWN_GRACE in ms. Defaults to 20000.
+
+	// LookupEnv looks up the variables that plugins.yaml refers to, and the
+	// secrets that it grants. nil is os.LookupEnv.
+	LookupEnv func(name string) (string, bool)
 }
 
 // Load reads the configuration. getenv is os.Getenv or a map's look-up. The

@@ -15,6 +15,9 @@ build: bin/scheduler $(PLUGIN_BINS) ## build bin/scheduler and the plugins under
 run: build ## build, then serve on 127.0.0.1:3006 with data under ./data
 	LOG_FORMAT=$${LOG_FORMAT:-text} bin/scheduler serve
 
+dev: build ## the service beside a fake Discord, Twitch and notification service; nothing is kept
+	bin/scheduler dev
+
 bin/scheduler: $(GO_SOURCES) $(wildcard migrations/*/*.sql) api/openapi.yaml
 	go build -trimpath -o $@ ./cmd/scheduler
 
@@ -64,4 +67,4 @@ simulate: ## random tasks, plugins and faults in simulated time: SIMULATE_SEEDS=
 soak: ## three nodes under load and random faults for SOAK (10m); SOAK_SEED repeats a run
 	SOAK=$${SOAK:-10m} go run ./internal/withservices -- go test -run '^TestSoak$$' -count=1 -v -timeout 120m ./e2e
 
-.PHONY: help build run test test-short test-integration cover bench bench-extism fuzz lint tidy clean simulate soak
+.PHONY: help build run dev test test-short test-integration cover bench bench-extism fuzz lint tidy clean simulate soak

@@ -67,6 +67,7 @@ func (o devOptions) run(ctx context.Context, env environment) error {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(o.data) }() // it is in the temporary directory
+		o.shareCache()
 	}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return err
@@ -89,6 +90,17 @@ func (o devOptions) run(ctx context.Context, env environment) error {
 	defer watch(watched, world.Journal(), env.stdout)()
 	defer stopWatching()
 	return o.serve(ctx, env, list, base)
+}
+
+// shareCache keeps compiled modules where the next temporary directory finds them,
+// if there is such a place: compiling takes seconds for each.
+func (o devOptions) shareCache() {
+	if dir, err := os.UserCacheDir(); err == nil {
+		dir = filepath.Join(dir, "nexuscore-scheduler", "dev")
+		if os.MkdirAll(dir, 0o700) == nil {
+			_ = os.Symlink(dir, filepath.Join(o.data, "cache")) // without it they are compiled again
+		}
+	}
 }
 
 // serve runs the service with the configuration of the environment, except what

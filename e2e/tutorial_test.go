@@ -1,0 +1,50 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTheTutorialWorks follows "The first plugin" of docs/plugins.md as a third
+// party would, outside the repository, and runs the plugin in a server.
+func TestTheTutorialWorks(t *testing.T) {
+	raw, err := os.ReadFile("../docs/plugins.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(raw), "## The first plugin\n")
+	require.True(t, found)
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(section)
+	require.NotNil(t, block)
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	s := startService(t)
+	require.NoError(t, os.Symlink(filepath.Join(built, s.program), filepath.Join(dir, "scheduler")))
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block[1], "/path/to/the/clone", root))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), `"greeting": "hello Ada"`)
+	require.NotContains(t, string(out), "FAIL")
+
+	// The page shows what was made.
+	source := regexp.MustCompile("(?s)```go\n(.*?)```").FindStringSubmatch(section)
+	require.NotNil(t, source)
+	made, err := os.ReadFile(filepath.Join(dir, "greeter", "main.go"))
+	require.NoError(t, err)
+	for _, line := range strings.Split(source[1], "\n") {
+		require.Contains(t, string(made), strings.TrimSpace(line))
+	}
+
+	s.writePlugins(bothPlugins + "  - {type: greeter, runtime: wasm, source: " + filepath.Join(dir, "greeter", "greeter.wasm") + "}\n")
+	s.call(200, "POST", "/plugins/reload", nil)
+	id := s.create(object{"name": "greet", "type": "greeter", "data": object{"name": "Ada"}})
+	e := s.call(200, "POST", "/tasks/"+id+"/execute?wait=10s", nil).body
+	require.Equal(t, object{"greeting": "hello Ada"}, e["result"])
+}

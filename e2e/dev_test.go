@@ -59,10 +59,7 @@ func TestDevShowsWhatArrives(t *testing.T) {
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	<-s.gone
 	require.NoError(t, s.err)
-	left, err := filepath.Glob(filepath.Join(os.TempDir(), "scheduler-dev-*"))
-	require.NoError(t, err)
-	for _, data := range left {
-		_, err := os.Stat(filepath.Join(data, "plugins.yaml"))
-		require.Error(t, err, "%s was left behind", data)
-	}
+	data := regexp.MustCompile(`store sqlite at (\S+)/scheduler\.db`).FindStringSubmatch(said.String())
+	require.NotNil(t, data, said.String())
+	require.NoDirExists(t, data[1])
 }

@@ -14,32 +14,33 @@ import (
 // TestTheTutorialWorks follows "The first plugin" of docs/plugins.md as a third
 // party would, outside the repository, and runs the plugin in a server.
 func TestTheTutorialWorks(t *testing.T) {
-	raw, err := os.ReadFile("../docs/plugins.md")
-	require.NoError(t, err)
-	_, section, found := strings.Cut(string(raw), "## The first plugin\n")
-	require.True(t, found)
-	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(section)
+	section := sectionOf(t, "../docs/plugins.md", "## The first plugin")
+	commands := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	block := commands.FindStringSubmatch(section)
 	require.NotNil(t, block)
+	require.Equal(t, block, commands.FindStringSubmatch(sectionOf(t, "../README.md", "## Write a task type")), "the README shows the same")
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	dir := t.TempDir()
 	s := startService(t)
 	require.NoError(t, os.Symlink(filepath.Join(built, s.program), filepath.Join(dir, "scheduler")))
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(block[1], "/path/to/the/clone", root))
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", block[1])
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
+	cmd.Env = append(os.Environ(), "SCHEDULER="+root, "PATH="+dir+":"+os.Getenv("PATH"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), `"greeting": "hello Ada"`)
 	require.NotContains(t, string(out), "FAIL")
 
-	// The page shows what was made.
-	source := regexp.MustCompile("(?s)```go\n(.*?)```").FindStringSubmatch(section)
-	require.NotNil(t, source)
+	// The pages show what was made.
 	made, err := os.ReadFile(filepath.Join(dir, "greeter", "main.go"))
 	require.NoError(t, err)
-	for _, line := range strings.Split(source[1], "\n") {
-		require.Contains(t, string(made), strings.TrimSpace(line))
+	for _, page := range []string{section, sectionOf(t, "../README.md", "## Write a task type")} {
+		source := regexp.MustCompile("(?s)```go\n(.*?)```").FindStringSubmatch(page)
+		require.NotNil(t, source)
+		for _, line := range strings.Split(source[1], "\n") {
+			require.Contains(t, string(made), strings.TrimSpace(line))
+		}
 	}
 
 	s.writePlugins(bothPlugins + "  - {type: greeter, runtime: wasm, source: " + filepath.Join(dir, "greeter", "greeter.wasm") + "}\n")
@@ -47,4 +48,14 @@ func TestTheTutorialWorks(t *testing.T) {
 	id := s.create(object{"name": "greet", "type": "greeter", "data": object{"name": "Ada"}})
 	e := s.call(200, "POST", "/tasks/"+id+"/execute?wait=10s", nil).body
 	require.Equal(t, object{"greeting": "hello Ada"}, e["result"])
+}
+
+// sectionOf is what a page has under a heading, to the page's end.
+func sectionOf(t *testing.T, page, heading string) string {
+	t.Helper()
+	raw, err := os.ReadFile(page)
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(raw), heading+"\n")
+	require.True(t, found, "%s has no section %q", page, heading)
+	return section
 }

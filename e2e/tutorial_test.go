@@ -26,7 +26,9 @@ func TestTheTutorialWorks(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(built, s.program), filepath.Join(dir, "scheduler")))
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", block[1])
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "SCHEDULER="+root, "PATH="+dir+":"+os.Getenv("PATH"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	require.NoError(t, err)
+	cmd.Env = append(os.Environ(), "SCHEDULER="+root, "GOCACHE="+strings.TrimSpace(string(cache)), "PATH="+dir+":"+os.Getenv("PATH"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), `"greeting": "hello Ada"`)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +14,9 @@ import (
 // newAuthor is a shell of somebody who writes plugins.
 func newAuthor(t *testing.T) *shell {
 	s := newShell(t)
+	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
+	require.NoError(t, err)
+	t.Setenv("GOCACHE", strings.TrimSpace(string(cache))) // what is built stays where it is
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(s.dir, "cache"))
 	return s
 }

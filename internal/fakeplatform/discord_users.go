@@ -23,9 +23,9 @@ func (p *Platform) AddMessage(channel, author, content string, at time.Time, pin
 		ID: p.discord.newID(at), ChannelID: channel, Content: content, Embeds: []any{}, Timestamp: at.UTC(), Pinned: pinned,
 		Author: map[string]any{"id": author, "username": "user-" + author, "bot": author == botID},
 	}
-	after := slices.IndexFunc(c.messages, func(other *discordMessage) bool { return olderID(m.ID, other.ID) })
-	if after < 0 {
-		after = len(c.messages)
+	after := len(c.messages)
+	for after > 0 && olderID(m.ID, c.messages[after-1].ID) {
+		after--
 	}
 	c.messages = slices.Insert(c.messages, after, m)
 	return m.ID

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -25,15 +24,6 @@ func at(w *plugintest.World, data object) sdktest.Case {
 	return sdktest.Case{
 		Data: data, Execution: sdk.Execution{NominalTime: w.At}, OnSleep: func(d time.Duration) { w.At = w.At.Add(d) },
 	}
-}
-
-// next is the attempt after another one.
-func next(w *plugintest.World, first sdktest.Result, c sdktest.Case) sdktest.Case {
-	c.Execution.Attempt, c.Now = 2, w.At
-	if first.Checkpoint != nil {
-		c.Checkpoint = json.RawMessage(first.Checkpoint)
-	}
-	return c
 }
 
 // later is the case of a later run, with the state that a run has left.
@@ -92,8 +82,8 @@ func TestStreams(t *testing.T) {
 	})).Decode(t, &out)
 	require.Equal(t, 3, out.Pages)
 	require.Equal(t, 115, out.Rows)
-	require.JSONEq(t, `{"live":115,"viewers":13110,"p95":218}`, text(out.Metrics))
-	require.JSONEq(t, `{"largest":[{"value":"1228","count":1,"sum":228}]}`, text(out.Top))
+	require.JSONEq(t, `{"live":115,"viewers":13110,"p95":218}`, jsonOf(t, out.Metrics))
+	require.JSONEq(t, `{"largest":[{"value":"1228","count":1,"sum":228}]}`, jsonOf(t, out.Top))
 	require.Equal(t, map[string]any{"/game_name": "Just Chatting"}, out.Groups[0].Group)
 	require.Empty(t, w.Effects(""))
 }
@@ -105,7 +95,7 @@ func TestGuilds(t *testing.T) {
 		"name": "members", "sources": list{object{"kind": "discord_guild", "guildIds": []string{"7", "8"}}},
 		"metrics": list{object{"as": "members", "op": "sum", "field": "/approximate_member_count"}},
 	})).Decode(t, &out)
-	require.JSONEq(t, `{"members":2000}`, text(out.Metrics))
+	require.JSONEq(t, `{"members":2000}`, jsonOf(t, out.Metrics))
 }
 
 func TestPages(t *testing.T) {
@@ -233,7 +223,7 @@ func TestRowsOfTheirOwnTimes(t *testing.T) {
 		rows = append(rows, object{"at": stamp(d), "x": 1})
 	}
 	rows = append(rows, object{"at": 12}, object{}, object{"at": "yesterday"})
-	a := &answers{pages: map[string]string{"https://stats.test/": text(rows)}}
+	a := &answers{pages: map[string]string{"https://stats.test/": jsonOf(t, rows)}}
 	c := at(w, countOf(object{"kind": "http", "url": "https://stats.test/"}, object{"windowMs": time.Hour.Milliseconds(), "timeField": "/at"}))
 	c.HTTP = a.http(w)
 	var out output
@@ -259,7 +249,7 @@ func TestSamplesOfSeveralRuns(t *testing.T) {
 	}
 	for i, want := range []string{`{"avg":100,"max":100}`, `{"avg":50,"max":100}`, `{"avg":50,"max":100}`, `{"avg":25,"max":50}`} {
 		w.SetLive("9", "ada", "chess", []int{100, 0, 50, 25}[i], w.At)
-		require.JSONEq(t, want, text(run().Metrics))
+		require.JSONEq(t, want, jsonOf(t, run().Metrics))
 		w.At = w.At.Add(5 * time.Minute)
 	}
 
@@ -274,7 +264,7 @@ func TestSamplesOfSeveralRuns(t *testing.T) {
 	w.At = w.At.Add(time.Minute)
 	data["metrics"] = list{object{"as": "streams", "op": "count", "field": "/title"}, object{"as": "n", "op": "count"}, object{"as": "max", "op": "max", "field": "/viewer_count"}}
 	w.SetLive("9", "ada", "chess", 3, w.At)
-	require.JSONEq(t, `{"streams":1,"n":2,"max":50}`, text(run().Metrics))
+	require.JSONEq(t, `{"streams":1,"n":2,"max":50}`, jsonOf(t, run().Metrics))
 }
 
 // What one run keeps may need several values, and none is too large.
@@ -284,7 +274,7 @@ func TestManyRowsAreKeptInParts(t *testing.T) {
 	for i := range 500 {
 		rows = append(rows, object{"x": strings.Repeat("x", 300), "n": i})
 	}
-	a := &answers{pages: map[string]string{"https://stats.test/": text(rows)}}
+	a := &answers{pages: map[string]string{"https://stats.test/": jsonOf(t, rows)}}
 	data := object{
 		"name": "x", "sources": list{object{"kind": "http", "url": "https://stats.test/"}}, "windowMs": 60_000,
 		"metrics": list{object{"as": "sum", "op": "sum", "field": "/n"}, object{"as": "texts", "op": "count", "field": "/x"}},
@@ -303,9 +293,9 @@ func TestManyRowsAreKeptInParts(t *testing.T) {
 	c.HTTP = a.http(w)
 	var out output
 	w.Run(plugin(), c).Decode(t, &out)
-	require.JSONEq(t, `{"sum":124750,"texts":500}`, text(out.Metrics))
+	require.JSONEq(t, `{"sum":124750,"texts":500}`, jsonOf(t, out.Metrics))
 
-	a.pages["https://stats.test/"] = text(list{object{"x": strings.Repeat("x", maxPartSize)}})
+	a.pages["https://stats.test/"] = jsonOf(t, list{object{"x": strings.Repeat("x", maxPartSize)}})
 	c = at(w, data)
 	c.HTTP = a.http(w)
 	require.Contains(t, w.Run(plugin(), c).RequireFailure(t, wire.Permanent).Message, "can be kept")

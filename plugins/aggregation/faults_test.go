@@ -56,7 +56,7 @@ func TestFaults(t *testing.T) {
 			}
 			if test.kind == wire.Retryable {
 				w.At = w.At.Add(2 * time.Minute)
-				result = w.Run(plugin(), next(w, result, c))
+				result = w.Run(plugin(), plugintest.Again(c, result))
 			}
 			if test.kind != wire.Permanent {
 				result.RequireOK(t)

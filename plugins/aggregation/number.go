@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 )
 
 // number is a number of a row, exactly as it was written: sums of tenths are not
@@ -57,16 +58,20 @@ func (n number) compare(m number) int {
 
 // sum adds exactly.
 type sum struct {
-	small int64    // of integers, as long as it holds
-	large *big.Rat // the rest; nil is none
+	small [maxDecimals + 1]int64 // of units, tenths, hundredths and so on, as long as they hold
+	large *big.Rat               // the rest; nil is none
 }
 
+const maxDecimals = 18
+
 func (s *sum) add(n number) {
-	i, err := strconv.ParseInt(n.text, 10, 64)
-	total := s.small + i
-	if overflows := i > 0 && total < s.small || i < 0 && total > s.small; err == nil && !overflows {
-		s.small = total
-		return
+	units, decimals, ok := n.fixed()
+	if ok {
+		total := s.small[decimals] + units
+		if overflows := units > 0 && total < s.small[decimals] || units < 0 && total > s.small[decimals]; !overflows {
+			s.small[decimals] = total
+			return
+		}
 	}
 	if s.large == nil {
 		s.large = new(big.Rat)
@@ -74,8 +79,20 @@ func (s *sum) add(n number) {
 	s.large.Add(s.large, n.exact())
 }
 
+// fixed reads a number without an exponent as so many units of the last of its
+// decimals.
+func (n number) fixed() (units int64, decimals int, ok bool) {
+	whole, part, _ := strings.Cut(n.text, ".")
+	units, err := strconv.ParseInt(whole+part, 10, 64)
+	return units, len(part), err == nil && len(part) <= maxDecimals
+}
+
 func (s *sum) total() *big.Rat {
-	total := new(big.Rat).SetInt64(s.small)
+	total, unit := new(big.Rat), big.NewInt(1)
+	for _, units := range s.small {
+		total.Add(total, new(big.Rat).SetFrac(big.NewInt(units), unit))
+		unit = new(big.Int).Mul(unit, big.NewInt(10))
+	}
 	if s.large != nil {
 		total.Add(total, s.large)
 	}

@@ -137,7 +137,11 @@ func (s samples) keep(rows []row) error {
 func (s samples) fitting(rows []row) (int, error) {
 	size := 0
 	for i, r := range rows {
-		size += len(text(r)) + 1
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return 0, sdk.Permanent(err)
+		}
+		size += len(raw) + 1
 		switch {
 		case size > maxPartSize && i == 0:
 			return 0, sdk.Permanent(fmt.Errorf("a row of %d bytes, at most %d can be kept", size, maxPartSize))

@@ -115,7 +115,7 @@ func (t *table) add(r row) error {
 		return nil
 	}
 	key := r[:len(t.in.GroupBy)]
-	name := text(key)
+	name := names(key)
 	g := t.groups[name]
 	if g == nil {
 		if len(t.groups) >= maxGroups {
@@ -216,8 +216,24 @@ func (t *table) grouped() []groupFigures {
 	return shown
 }
 
-// text writes values in the one way that equal ones are written.
+// names is what a group is found by: equal values have the same, in their order.
+func names(values []any) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = text(v)
+	}
+	return strings.Join(texts, "\x00")
+}
+
+// text writes a value in the one way that equal ones are written. Texts and
+// numbers need no JSON for that, and are most of them.
 func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return `"` + v
+	case json.Number:
+		return v.String()
+	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Sprint(v) // never: it was read from JSON

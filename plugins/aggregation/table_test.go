@@ -27,12 +27,18 @@ func filled(t *testing.T, in input, docs ...string) *table {
 	return made
 }
 
+// jsonOf renders what a test compares.
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(raw)
+}
+
 // shown renders what is made of all rows.
 func shown(t *testing.T, made *table) string {
 	t.Helper()
-	raw, err := json.Marshal(made.figures(made.all))
-	require.NoError(t, err)
-	return string(raw)
+	return jsonOf(t, made.figures(made.all))
 }
 
 func metrics(field string, ops ...string) (list []metric) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -27,15 +26,6 @@ func at(w *plugintest.World, data object) sdktest.Case {
 	return sdktest.Case{
 		Data: data, Execution: sdk.Execution{NominalTime: w.At}, OnSleep: func(d time.Duration) { w.At = w.At.Add(d) },
 	}
-}
-
-// next is the attempt after another one.
-func next(w *plugintest.World, first sdktest.Result, c sdktest.Case) sdktest.Case {
-	c.Execution.Attempt, c.Now = 2, w.At
-	if first.Checkpoint != nil {
-		c.Checkpoint = json.RawMessage(first.Checkpoint)
-	}
-	return c
 }
 
 // weekly is data that keep a week's messages of channel 42.
@@ -282,7 +272,7 @@ func TestFaults(t *testing.T) {
 			case wire.Retryable:
 				require.Equal(t, test.after, first.RequireFailure(t, wire.Retryable).RetryAfterMS)
 				w.At = w.At.Add(2 * time.Minute)
-				w.Run(plugin(), next(w, first, c)).RequireOK(t)
+				w.Run(plugin(), plugintest.Again(c, first)).RequireOK(t)
 			default:
 				first.RequireOK(t)
 			}
@@ -299,7 +289,7 @@ func TestTwitchFaults(t *testing.T) {
 		c := at(w, object{"target": "twitch_chat", "broadcasterId": "42"})
 		first := w.Run(plugin(), c)
 		first.RequireFailure(t, wire.Retryable)
-		w.Run(plugin(), next(w, first, c)).RequireOK(t)
+		w.Run(plugin(), plugintest.Again(c, first)).RequireOK(t)
 		require.Equal(t, []string{"chat cleared"}, w.Effects(""))
 	}
 }

@@ -50,7 +50,7 @@ func TestFaults(t *testing.T) {
 			}
 			if test.want.kind == wire.Retryable {
 				w.At = w.At.Add(2 * time.Minute)
-				w.Run(plugin(), next(w, first, c)).RequireOK(t)
+				w.Run(plugin(), plugintest.Again(c, first)).RequireOK(t)
 			}
 			require.Len(t, w.Effects(""), test.want.did)
 			for i := range w.Effects("") {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"testing"
@@ -38,16 +37,6 @@ func at(w *plugintest.World, data object) sdktest.Case {
 	return sdktest.Case{
 		Data: data, Execution: sdk.Execution{NominalTime: w.At}, OnSleep: func(d time.Duration) { w.At = w.At.Add(d) },
 	}
-}
-
-// next is the attempt after another one.
-func next(w *plugintest.World, first sdktest.Result, c sdktest.Case) sdktest.Case {
-	c.Execution.Attempt = 2
-	if first.Checkpoint != nil {
-		c.Checkpoint = json.RawMessage(first.Checkpoint)
-	}
-	c.Now = w.At
-	return c
 }
 
 // numbers makes ids.

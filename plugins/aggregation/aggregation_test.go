@@ -88,6 +88,19 @@ func TestStreams(t *testing.T) {
 	require.Empty(t, w.Effects(""))
 }
 
+// Between two pages streams change places.
+func TestAStreamOnTwoPagesCountsOnce(t *testing.T) {
+	w := plugintest.New(t)
+	c := at(w, countOf(object{"kind": "helix_streams", "userIds": []string{"8", "9"}}, nil))
+	c.HTTP = sdktest.Answers(
+		sdk.HTTPResponse{Body: []byte(`{"data":[{"user_id":"8"},{"user_id":"9"}],"pagination":{"cursor":"a"}}`)},
+		sdk.HTTPResponse{Body: []byte(`{"data":[{"user_id":"9"}],"pagination":{}}`)},
+	)
+	var out output
+	w.Run(plugin(), c).Decode(t, &out)
+	require.Equal(t, []int{2, 2}, []int{out.Rows, out.Pages})
+}
+
 func TestGuilds(t *testing.T) {
 	w := plugintest.New(t)
 	var out output

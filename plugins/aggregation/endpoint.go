@@ -45,7 +45,7 @@ func (e endpoint) collect() error {
 		if err != nil {
 			return err
 		}
-		if to == "" || to == address || next != "" && next == cursor {
+		if to == "" || to == address {
 			return e.keep(cursor)
 		}
 		cursor, address = next, to

@@ -30,7 +30,7 @@ func (p *pruning) run() error {
 	}
 	late := max(p.c.Now().Sub(p.c.Execution.NominalTime), 0)
 	for _, status := range statuses {
-		if err := p.prune(status, late); err != nil || p.more {
+		if err := p.prune(status, late); err != nil {
 			return err
 		}
 	}

@@ -242,10 +242,12 @@ func TestOneRefusalDoesNotKeepTheOthersFromIt(t *testing.T) {
 
 func TestRefusalsOneAfterTheOtherEndTheRun(t *testing.T) {
 	for status, requests := range map[int]int{403: maxRefusals, 404: maxRefusals, 401: 1} {
-		w := plugintest.New(t)
-		w.Break(fakeplatform.Fault{Route: "twitch.ban", Kind: fakeplatform.FaultStatus, Status: status})
-		w.Run(plugin(), at(w, on("twitch", "ban", object{"userIds": numbers(50)}))).RequireFailure(t, wire.Permanent)
-		require.Len(t, w.Journal().Requests(""), requests)
+		for platform, route := range map[string]string{"twitch": "twitch.unban", "discord": "discord.unban"} {
+			w := plugintest.New(t)
+			w.Break(fakeplatform.Fault{Route: route, Kind: fakeplatform.FaultStatus, Status: status})
+			w.Run(plugin(), at(w, on(platform, "unban", object{"userIds": numbers(50)}))).RequireFailure(t, wire.Permanent)
+			require.Len(t, w.Journal().Requests(""), requests)
+		}
 	}
 }
 

@@ -26,7 +26,8 @@ func (w *web) exchange(ctx context.Context, o *outgoing) (wire.HTTPResponse, []b
 		}
 		now := w.egress.cfg.Clock.Now()
 		if status, left := w.hold(o, now); left > 0 {
-			return w.held(o, status, left), nil, nil
+			got, body := w.held(o, status, left)
+			return got, body, nil
 		}
 		if err := w.spend(); err != nil {
 			return wire.HTTPResponse{}, nil, err
@@ -106,16 +107,19 @@ func (w *web) hold(o *outgoing, now time.Time) (status int, left time.Duration) 
 }
 
 // held answers a request that is not sent.
-func (w *web) held(o *outgoing, status int, left time.Duration) wire.HTTPResponse {
+func (w *web) held(o *outgoing, status int, left time.Duration) (wire.HTTPResponse, []byte) {
 	got := wire.HTTPResponse{Status: status, URL: w.secrets.mask(o.url.String())}
 	if status == http.StatusUnauthorized {
-		got.Headers = map[string][]string{"X-Scheduler-Unauthorized": {"true"}}
-		return got
+		got.Headers = map[string][]string{"X-Scheduler-Unauthorized": {"true"}, "Content-Type": {"application/json"}}
+		return got, []byte(unauthorizedBody)
 	}
 	got.RetryAfterMS = milliseconds(left)
 	got.Headers = map[string][]string{"Retry-After": {strconv.FormatInt((got.RetryAfterMS+999)/1000, 10)}, "X-Scheduler-Rate-Limited": {"true"}}
-	return got
+	return got, nil
 }
+
+// unauthorizedBody has the form in which many servers say what is wrong.
+const unauthorizedBody = `{"message": "not sent: this server has answered 401 several times in a row; check the token"}`
 
 // milliseconds rounds up: who comes a fraction too early is refused again.
 func milliseconds(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }

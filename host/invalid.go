@@ -12,12 +12,12 @@ import (
 // more brings the address nearer to being banned. Discord does that for 10,000
 // invalid requests in ten minutes, from all plugins and all nodes behind it.
 const (
-	maxUnauthorized  = 5 // answers 401 in a row
-	unauthorizedRest = time.Minute
-	maxUnauthorRest  = 10 * time.Minute
-	maxInvalid       = 1000 // answers 401, 403 or 429 in invalidPeriod
-	invalidPeriod    = 10 * time.Minute
-	probeTime        = 30 * time.Second // how long a request that tries again keeps the others back
+	maxUnauthorized     = 5 // answers 401 in a row
+	unauthorizedRest    = time.Minute
+	maxUnauthorizedRest = 10 * time.Minute
+	maxInvalid          = 1000 // answers 401, 403 or 429 in invalidPeriod
+	invalidPeriod       = 10 * time.Minute
+	probeTime           = 30 * time.Second // how long a request that tries again keeps the others back
 )
 
 // invalidRequests counts what servers answered with 401, 403 and 429, by plugin
@@ -84,7 +84,7 @@ func (r *invalidRequests) learn(plugin string, u *url.URL, resp *http.Response, 
 	case resp.StatusCode == http.StatusUnauthorized:
 		c.unauthorized++
 		if c.unauthorized >= maxUnauthorized {
-			c.rest = min(max(2*c.rest, unauthorizedRest), maxUnauthorRest)
+			c.rest = min(max(2*c.rest, unauthorizedRest), maxUnauthorizedRest)
 			c.until = now.Add(c.rest)
 		}
 	case resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < http.StatusInternalServerError:

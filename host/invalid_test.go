@@ -45,6 +45,7 @@ func TestAStormOfUnauthorizedRequestsStops(t *testing.T) {
 	seen := w.sends(7, 5, "a.test")
 	require.Empty(t, seen[4].Headers["X-Scheduler-Unauthorized"])
 	require.Equal(t, []any{401, []string{"true"}, int64(0)}, []any{seen[5].Status, seen[5].Headers["X-Scheduler-Unauthorized"], seen[5].RetryAfterMS})
+	require.Contains(t, seen[5].Body, "check the token")
 	w.page.status = 200
 	w.sends(1, 1, "b.test")
 	w.page.status = 401

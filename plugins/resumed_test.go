@@ -2,6 +2,7 @@ package plugins_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +57,7 @@ func TestAStormOfUnauthorizedRequestsStopsEndToEnd(t *testing.T) {
 			failure := core.FailureOf(p.run(t, invocation("moderation", fmt.Sprintf("storm-%d", n), []byte(data))))
 			require.Equal(t, core.ClassPermanent, failure.Class)
 			require.Contains(t, failure.Message, "401")
+			require.Equal(t, n >= 5, strings.Contains(failure.Message, "check the token"))
 		}
 		require.Len(t, p.Journal().Requests("twitch.ban"), 5)
 		p.Faults().Clear()

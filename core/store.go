@@ -338,6 +338,7 @@ type MaintenanceStore interface {
 	// plugins that has expired and undelivered messages that are beyond the retention, and returns how many. It may look at a part of the
 	// tasks at a time; the next call goes on with the others.
 	Prune(ctx context.Context, keep Retention, limit int) (int, error)
+	Pruner
 	// Stats counts what the health page and the metrics show.
 	Stats(ctx context.Context) (Stats, error)
 	// Ping answers when the store does.

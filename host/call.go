@@ -28,6 +28,7 @@ type call struct {
 	config      json.RawMessage
 	state       core.StateStore
 	checkpoints core.CheckpointStore
+	pruner      core.Pruner
 	drafter     Drafter
 	limits      Limits
 	now         func() time.Time
@@ -108,6 +109,8 @@ func (c *call) perform(ctx context.Context, op string, in []byte) (json.RawMessa
 		return nil, c.saveCheckpoint(ctx, in)
 	case wire.OpCheckpointGet:
 		return c.checkpoint(ctx)
+	case wire.OpPrune:
+		return c.prune(ctx, in)
 	}
 	return nil, &wire.Error{Kind: wire.Permanent, Message: fmt.Sprintf("unknown operation %.64q", op)}
 }
@@ -119,6 +122,8 @@ func (c *call) offers(op string) bool {
 		return c.state != nil
 	case op == wire.OpEnqueue:
 		return c.drafter != nil
+	case op == wire.OpPrune:
+		return c.pruner != nil
 	case op == wire.OpCheckpoint, op == wire.OpCheckpointGet:
 		return c.checkpoints != nil
 	}

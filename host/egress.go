@@ -66,13 +66,14 @@ func (c EgressConfig) withDefaults() EgressConfig {
 type egress struct {
 	cfg     EgressConfig
 	buckets *buckets
+	invalid *invalidRequests
 
 	mu         sync.Mutex
 	transports map[string]*http.Transport // by the private networks that they may dial
 }
 
 func newEgress(cfg EgressConfig) *egress {
-	return &egress{cfg: cfg.withDefaults(), buckets: newBuckets(), transports: map[string]*http.Transport{}}
+	return &egress{cfg: cfg.withDefaults(), buckets: newBuckets(), invalid: newInvalidRequests(), transports: map[string]*http.Transport{}}
 }
 
 // transport returns the connections of those plugins that may dial the same

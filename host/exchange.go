@@ -25,8 +25,9 @@ func (w *web) exchange(ctx context.Context, o *outgoing) (wire.HTTPResponse, []b
 			return wire.HTTPResponse{}, nil, w.notGranted(o, hop)
 		}
 		now := w.egress.cfg.Clock.Now()
-		if left := w.egress.buckets.wait(w.plugin, o.method, o.url, now); left > 0 {
-			return w.held(o, left), nil, nil
+		if status, left := w.hold(o, now); left > 0 {
+			got, body := w.held(o, status, left)
+			return got, body, nil
 		}
 		if err := w.spend(); err != nil {
 			return wire.HTTPResponse{}, nil, err
@@ -67,6 +68,7 @@ func (w *web) send(ctx context.Context, o *outgoing) (*http.Response, error) {
 	}
 	w.logger.Debug("http request", "method", o.method, "host", host, "status", resp.StatusCode, "took", end.Sub(start))
 	w.egress.buckets.learn(w.plugin, o.method, o.url, resp, end)
+	w.egress.invalid.learn(w.plugin, o.url, resp, end)
 	return resp, nil
 }
 
@@ -95,15 +97,29 @@ func (w *web) read(ctx context.Context, o *outgoing, resp *http.Response) (wire.
 	return got, body, nil
 }
 
-// held answers a request that is not sent, because the server asked for
-// patience.
-func (w *web) held(o *outgoing, left time.Duration) wire.HTTPResponse {
-	ms := milliseconds(left)
-	return wire.HTTPResponse{
-		Status: http.StatusTooManyRequests, URL: w.secrets.mask(o.url.String()), RetryAfterMS: ms,
-		Headers: map[string][]string{"Retry-After": {strconv.FormatInt((ms+999)/1000, 10)}, "X-Scheduler-Rate-Limited": {"true"}},
+// hold tells whether a request must not be sent yet, because the server asked for
+// patience or has refused too many: with the status that is answered instead.
+func (w *web) hold(o *outgoing, now time.Time) (status int, left time.Duration) {
+	if left := w.egress.buckets.wait(w.plugin, o.method, o.url, now); left > 0 {
+		return http.StatusTooManyRequests, left
 	}
+	return w.egress.invalid.hold(w.plugin, o.url, now)
 }
+
+// held answers a request that is not sent.
+func (w *web) held(o *outgoing, status int, left time.Duration) (wire.HTTPResponse, []byte) {
+	got := wire.HTTPResponse{Status: status, URL: w.secrets.mask(o.url.String())}
+	if status == http.StatusUnauthorized {
+		got.Headers = map[string][]string{"X-Scheduler-Unauthorized": {"true"}, "Content-Type": {"application/json"}}
+		return got, []byte(unauthorizedBody)
+	}
+	got.RetryAfterMS = milliseconds(left)
+	got.Headers = map[string][]string{"Retry-After": {strconv.FormatInt((got.RetryAfterMS+999)/1000, 10)}, "X-Scheduler-Rate-Limited": {"true"}}
+	return got, nil
+}
+
+// unauthorizedBody has the form in which many servers say what is wrong.
+const unauthorizedBody = `{"message": "not sent: this server has answered 401 several times in a row; check the token"}`
 
 // milliseconds rounds up: who comes a fraction too early is refused again.
 func milliseconds(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }

@@ -23,6 +23,9 @@ func MayDial(addr netip.Addr, granted ...netip.Prefix) bool { return mayDial(add
 // MaxBuckets bounds what is remembered of rate limits.
 const MaxBuckets = maxBuckets
 
+// MaxInvalid is how many invalid answers a host may give in ten minutes.
+const MaxInvalid = maxInvalid
+
 // Buckets counts what h remembers of rate limits.
 func (h *Host) Buckets() int {
 	b := h.egress.buckets

@@ -14,6 +14,8 @@ const (
 	capabilityPublish = "publish"
 	capabilityEnqueue = "enqueue"
 
+	capabilityMaintenance = "maintenance"
+
 	grantPrivateNetworks = "privateNetworks" // widens http and allows nothing by itself
 )
 
@@ -26,13 +28,14 @@ type Grants struct {
 	Publish []string `yaml:"publish"`
 	Enqueue []string `yaml:"enqueue"`
 
+	Maintenance     bool     `yaml:"maintenance"`
 	PrivateNetworks []string `yaml:"privateNetworks"`
 }
 
 // status lists what is granted, in the words of plugins.yaml.
 func (g Grants) status() map[string]any {
 	out := map[string]any{}
-	for name, on := range map[string]bool{capabilityNotify: g.Notify, capabilityKV: g.KV} {
+	for name, on := range map[string]bool{capabilityNotify: g.Notify, capabilityKV: g.KV, capabilityMaintenance: g.Maintenance} {
 		if on {
 			out[name] = true
 		}
@@ -66,7 +69,7 @@ func capabilityOf(op string) (string, bool) {
 	switch name {
 	case "secret":
 		return capabilitySecrets, true
-	case capabilityNotify, capabilityHTTP, capabilitySecrets, capabilityKV, capabilityPublish, capabilityEnqueue:
+	case capabilityNotify, capabilityHTTP, capabilitySecrets, capabilityKV, capabilityPublish, capabilityEnqueue, capabilityMaintenance:
 		return name, true
 	}
 	return "", false
@@ -74,7 +77,7 @@ func capabilityOf(op string) (string, bool) {
 
 // offered lists the capabilities that this version has operations for.
 func offered() []string {
-	return []string{capabilityNotify, capabilityKV, capabilityPublish, capabilityEnqueue, capabilityHTTP, capabilitySecrets}
+	return []string{capabilityNotify, capabilityKV, capabilityPublish, capabilityEnqueue, capabilityHTTP, capabilitySecrets, capabilityMaintenance}
 }
 
 // exampleGrant shows how a capability is granted.

@@ -36,6 +36,10 @@ type Config struct {
 	// operation checkpoint.
 	Checkpoints core.CheckpointStore
 
+	// Pruner removes what is old from the store. Without one the grant maintenance
+	// gives nothing.
+	Pruner core.Pruner
+
 	// Drafter makes the tasks that plugins enqueue. Without one the grant enqueue
 	// cannot be given.
 	Drafter Drafter

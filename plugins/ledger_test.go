@@ -15,6 +15,7 @@ type ledger struct {
 	mu          sync.Mutex
 	checkpoints map[string]json.RawMessage // by execution
 	state       map[string]json.RawMessage // by owner and key
+	pruned      []core.Status              // what was asked for
 }
 
 func newLedger() *ledger {
@@ -62,4 +63,12 @@ func (l *ledger) succeed(effects core.Effects) {
 			delete(l.state, w.Owner+" "+w.Key)
 		}
 	}
+}
+
+// PruneOlder implements core.Pruner.
+func (l *ledger) PruneOlder(_ context.Context, p core.Pruning, _ int) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pruned = append(l.pruned, p.Status)
+	return 0, nil
 }

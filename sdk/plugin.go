@@ -85,12 +85,13 @@ type Capability string
 
 // The capabilities. Logging and reading the own config need none.
 const (
-	CapabilityNotify  Capability = "notify"  // Context.Notify
-	CapabilityState   Capability = "kv"      // Context.Get, Set, Delete, Keys
-	CapabilityPublish Capability = "publish" // Context.Publish
-	CapabilityEnqueue Capability = "enqueue" // Context.Enqueue
-	CapabilityHTTP    Capability = "http"    // Context.HTTP, GetJSON and PostJSON
-	CapabilitySecrets Capability = "secrets" // Context.Secret, and {{secret:name}} in requests
+	CapabilityNotify      Capability = "notify"      // Context.Notify
+	CapabilityState       Capability = "kv"          // Context.Get, Set, Delete, Keys
+	CapabilityPublish     Capability = "publish"     // Context.Publish
+	CapabilityEnqueue     Capability = "enqueue"     // Context.Enqueue
+	CapabilityHTTP        Capability = "http"        // Context.HTTP, GetJSON and PostJSON
+	CapabilityMaintenance Capability = "maintenance" // Context.Prune
+	CapabilitySecrets     Capability = "secrets"     // Context.Secret, and {{secret:name}} in requests
 )
 
 // registered is the program's one plugin. It is the only mutable package

@@ -41,6 +41,7 @@ func TestStore(t *testing.T, open func(t testing.TB, clock core.Clock) core.Stor
 	t.Run("Effects", s.effects)
 	t.Run("Progress", s.progress)
 	t.Run("Maintenance", s.maintenance)
+	t.Run("Pruning", s.pruning)
 	t.Run("Context", s.contexts)
 }
 

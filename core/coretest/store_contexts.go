@@ -72,7 +72,11 @@ func (f *fixture) calls(ctx context.Context, sc core.Schedule, task core.Task, r
 		"Finish":          func() error { _, err := f.Finish(ctx, []core.Completion{completion(running, succeed)}); return err },
 		"Reap":            func() error { _, err := f.Reap(ctx, 10, loseLease); return err },
 		"Prune":           func() error { _, err := f.Prune(ctx, core.Retention{History: time.Minute}, 10); return err },
-		"Stats":           func() error { _, err := f.Stats(ctx); return err },
-		"Ping":            func() error { return f.Ping(ctx) },
+		"PruneOlder": func() error {
+			_, err := f.PruneOlder(ctx, core.Pruning{Target: core.PruneHistory, OlderThan: time.Minute}, 10)
+			return err
+		},
+		"Stats": func() error { _, err := f.Stats(ctx); return err },
+		"Ping":  func() error { return f.Ping(ctx) },
 	}
 }

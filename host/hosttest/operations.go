@@ -32,7 +32,7 @@ func (s *suite) operations() map[string]func(*testing.T) {
 			expect(t, f, core.CodePluginDenied, core.ClassDenied)
 		},
 		"every capability is closed by default": func(t *testing.T) {
-			for _, op := range []string{"http", "kv.get", "secret", "publish", "enqueue"} {
+			for _, op := range []string{"http", "kv.get", "secret", "publish", "enqueue", "maintenance.prune"} {
 				_, f := s.fail(t, granted, order{Do: "call", Text: op, N: 1})
 				expect(t, f, core.CodePluginDenied, core.ClassDenied)
 			}

@@ -82,6 +82,7 @@ func (p *Platform) discordRoutes() []route {
 	add("execute_webhook", "POST", "webhooks/{webhook}/{token}", "webhook", p.executeWebhook)
 	add("edit_webhook_message", "PATCH", "webhooks/{webhook}/{token}/messages/{message}", "webhook", p.editWebhookMessage)
 	add("delete_webhook_message", "DELETE", "webhooks/{webhook}/{token}/messages/{message}", "webhook", p.deleteWebhookMessage)
+	add("get_current_user", "GET", "users/@me", "", p.currentUser)
 	add("get_guild", "GET", "guilds/{guild}", "guild", p.getGuild)
 	add("ban", "PUT", "guilds/{guild}/bans/{user}", "guild", p.discordBan)
 	add("unban", "DELETE", "guilds/{guild}/bans/{user}", "guild", p.discordUnban)

@@ -98,7 +98,7 @@ func (d *discord) channel(id string) (*discordChannel, bool) {
 func (d *discord) post(r *request, channelID string, b messageBody) *discordMessage {
 	m := &discordMessage{
 		ID: d.newID(r.now), ChannelID: channelID, Embeds: append([]any{}, b.Embeds...), Timestamp: r.now.UTC(), Nonce: b.Nonce,
-		Author: map[string]any{"id": "1", "username": "scheduler", "bot": true}, mentions: b.AllowedMentions,
+		Author: map[string]any{"id": botID, "username": "scheduler", "bot": true}, mentions: b.AllowedMentions,
 	}
 	if b.Content != nil {
 		m.Content = *b.Content

@@ -73,7 +73,7 @@ func (b *Bench) Load(ctx context.Context, p Program, with Settings) (_ *Session,
 		return nil, err
 	}
 	s.host = host.New(host.Config{
-		Path: list, Runtimes: b.runtimes, State: s.state, Checkpoints: s.state, Drafter: drafter{}, DefaultTimeout: time.Minute, Logger: with.Logger,
+		Path: list, Runtimes: b.runtimes, State: s.state, Checkpoints: s.state, Pruner: s.state, Drafter: drafter{}, DefaultTimeout: time.Minute, Logger: with.Logger,
 		Environ: func(name string) (string, bool) { return with.secret(name) },
 	})
 	if err := s.host.Load(ctx); err != nil {

@@ -12,6 +12,8 @@ import (
 type clock struct {
 	now   time.Time
 	slept time.Duration
+
+	onSleep func(time.Duration) // see Case.OnSleep
 }
 
 // answer serves the operations that have to do with time and chance. Random
@@ -25,10 +27,18 @@ func (k *clock) answer(op string, in []byte, e sdk.Execution) (any, error) {
 	case wire.OpSleep:
 		var a wire.SleepArgs
 		_, err := wire.Decode(in, &a)
-		k.slept += time.Duration(a.MS) * time.Millisecond
+		k.sleep(time.Duration(a.MS) * time.Millisecond)
 		return nil, err
 	}
 	var a wire.RandomArgs
 	_, err := wire.Decode(in, &a)
 	return wire.Random{Bytes: bytes.Repeat([]byte{7}, max(a.Bytes, 0))}, err
+}
+
+// sleep lets the time pass.
+func (k *clock) sleep(d time.Duration) {
+	k.slept += d
+	if k.onSleep != nil {
+		k.onSleep(d)
+	}
 }

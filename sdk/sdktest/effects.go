@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/wire"
@@ -17,6 +18,7 @@ var capabilities = map[string]sdk.Capability{
 	wire.OpHTTP: sdk.CapabilityHTTP, wire.OpSecret: sdk.CapabilitySecrets,
 	wire.OpStateGet: sdk.CapabilityState, wire.OpStateSet: sdk.CapabilityState,
 	wire.OpStateDelete: sdk.CapabilityState, wire.OpStateList: sdk.CapabilityState,
+	wire.OpPrune: sdk.CapabilityMaintenance,
 }
 
 // denied is the refusal of an operation that the plugin has not declared.
@@ -84,4 +86,20 @@ func stateOf(values map[string]any, render func(any) json.RawMessage) map[string
 		state[key] = render(v)
 	}
 	return state
+}
+
+// pruned lets the case prune.
+func (h *fakeHost) pruned(in []byte) (any, error) {
+	var a wire.Prune
+	if _, err := wire.Decode(in, &a); err != nil {
+		return nil, err
+	}
+	if h.prune == nil {
+		return nil, &wire.Error{Kind: wire.Permanent, Message: "sdktest: set Case.Prune to answer what is pruned"}
+	}
+	removed, more, err := h.prune(sdk.Prune{
+		Target: sdk.PruneTarget(a.Target), OlderThan: time.Duration(a.OlderThanMS) * time.Millisecond,
+		Type: a.Type, Status: a.Status, Prefix: a.Prefix, Limit: a.Limit,
+	})
+	return wire.Pruned{Removed: removed, More: more}, err
 }

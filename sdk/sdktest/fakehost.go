@@ -19,6 +19,7 @@ type fakeHost struct {
 	clock     clock
 	death     death
 	execution sdk.Execution
+	prune     func(sdk.Prune) (int, bool, error)
 
 	mu         sync.Mutex
 	logs       []wire.LogLine
@@ -80,6 +81,8 @@ func (h *fakeHost) perform(op string, in []byte) (any, error) {
 		return h.report(in)
 	case wire.OpCheckpoint:
 		return h.saveCheckpoint(in)
+	case wire.OpPrune:
+		return h.pruned(in)
 	case wire.OpCheckpointGet:
 		return wire.StateValue{Found: h.checkpoint != nil, Value: h.checkpoint}, nil
 	}

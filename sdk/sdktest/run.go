@@ -51,9 +51,17 @@ type Case struct {
 	// usual. 0 is never; see Result.Died.
 	DieAt int
 
+	// Prune answers Context.Prune: how many were removed, and whether there may be
+	// more. Without it every such call fails.
+	Prune func(sdk.Prune) (removed int, more bool, err error)
+
 	// Now is the host's time, for Context.Now. It stands still; what the handler
 	// sleeps passes at once, see Result.Slept. Defaults to the machine's.
 	Now time.Time
+
+	// OnSleep is told how long the handler sleeps, while it does: a test that answers
+	// requests by a clock of its own moves it.
+	OnSleep func(time.Duration)
 }
 
 // Run runs the plugin's handler once and returns what came of it. Only
@@ -69,7 +77,7 @@ func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	if err != nil {
 		t.Fatalf("sdktest: %v", err)
 	}
-	host := &fakeHost{plugin: p, config: render(t, c.Config), answer: c.HTTP, secrets: c.Secrets, execution: execution, clock: clock{now: c.Now}, death: death{at: c.DieAt}}
+	host := &fakeHost{plugin: p, config: render(t, c.Config), answer: c.HTTP, secrets: c.Secrets, execution: execution, prune: c.Prune, clock: clock{now: c.Now, onSleep: c.OnSleep}, death: death{at: c.DieAt}}
 	if c.Checkpoint != nil {
 		host.checkpoint = render(t, c.Checkpoint)
 	}

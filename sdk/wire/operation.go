@@ -27,6 +27,8 @@ const (
 	OpProgress      = "progress"       // Progress, no answer. Needs no grant, as the next two
 	OpCheckpoint    = "checkpoint"     // Checkpoint, no answer; it is stored when the answer comes
 	OpCheckpointGet = "checkpoint.get" // no arguments, answers a StateValue
+
+	OpPrune = "maintenance.prune" // Prune, answers Pruned. Needs the grant maintenance
 )
 
 // LogLine is the argument of OpLog.
@@ -59,4 +61,20 @@ type Progress struct {
 // Checkpoint is the argument of OpCheckpoint: any JSON value of at most 64 KiB.
 type Checkpoint struct {
 	Value json.RawMessage `json:"value"`
+}
+
+// Prune is the argument of OpPrune: what to remove from the scheduler's store.
+type Prune struct {
+	Target      string `json:"target"`           // history, idempotency_keys or state
+	OlderThanMS int64  `json:"olderThanMs"`      // at least an hour
+	Type        string `json:"type,omitempty"`   // of history: only of this task type; of state: whose, by default the plugin's own
+	Status      string `json:"status,omitempty"` // of history: only of executions that ended so
+	Prefix      string `json:"prefix,omitempty"` // of state: only keys that begin so
+	Limit       int    `json:"limit,omitempty"`  // default and most: 1000
+}
+
+// Pruned is the answer of OpPrune.
+type Pruned struct {
+	Removed int  `json:"removed"`
+	More    bool `json:"more"` // there may be more
 }

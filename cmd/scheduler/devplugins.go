@@ -41,7 +41,7 @@ func devPlugins(modules map[string]string, base string) []byte {
 		entry := object{
 			"type": taskType, "runtime": "wasm", "source": modules[taskType],
 			"grants": object{
-				"notify": true, "kv": true, "publish": []string{"*"}, "enqueue": types, "secrets": secrets,
+				"notify": true, "kv": true, "maintenance": true, "publish": []string{"*"}, "enqueue": types, "secrets": secrets,
 				"http": []string{base + "/**"}, "privateNetworks": []string{"127.0.0.0/8", "::1/128"},
 			},
 		}

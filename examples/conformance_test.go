@@ -18,7 +18,7 @@ import (
 const goConformance = "github.com/nexuscore/scheduler/examples/go/conformance"
 
 // compiled are the languages whose modules are checked in.
-var compiled = []string{"c", "rust"}
+var compiled = []string{"assemblyscript", "c", "rust"}
 
 // newWASM makes a runtime that keeps compiled code for all tests.
 func newWASM(t testing.TB) host.Runtime {

@@ -20,7 +20,8 @@ import (
 
 const goGreeter = "github.com/nexuscore/scheduler/examples/go/greeter"
 
-// greeters are the paths of the readable examples, by language.
+// greeters are the paths of the readable examples, by language. That in
+// JavaScript is tested beside its script.
 func greeters(t testing.TB) map[string]string {
 	t.Helper()
 	paths := map[string]string{"go": hosttest.BuildWASM(t, goGreeter)}
@@ -54,7 +55,9 @@ func TestGreeters(t *testing.T) {
 // BenchmarkGreeter measures a run of the readable examples: a clean state, the
 // request, two operations and the response.
 func BenchmarkGreeter(b *testing.B) {
-	for language, path := range greeters(b) {
+	paths := greeters(b)
+	paths["javascript"] = buildJavaScript(b, "greeter")
+	for language, path := range paths {
 		b.Run(language, func(b *testing.B) {
 			p := load(b, path)
 			var took []time.Duration

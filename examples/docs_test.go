@@ -2,7 +2,9 @@ package examples_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -29,4 +31,15 @@ func TestThePageHasTheCases(t *testing.T) {
 	}
 	delete(used, "dance") // nobody knows it
 	require.Equal(t, described, used)
+}
+
+// The sizes in docs/plugins.md are those of the modules that are checked in.
+func TestThePageHasTheSizes(t *testing.T) {
+	page, err := os.ReadFile("../docs/plugins.md")
+	require.NoError(t, err)
+	for language, title := range map[string]string{"c": "C", "rust": "Rust", "assemblyscript": "AssemblyScript"} {
+		info, err := os.Stat(filepath.Join(language, "greeter.wasm"))
+		require.NoError(t, err)
+		require.Regexp(t, fmt.Sprintf(`(?m)^\| %s \|[^|]*\|[^|]*\| %d KiB \|`, title, (info.Size()+512)/1024), string(page))
+	}
 }

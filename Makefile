@@ -52,13 +52,18 @@ fuzz: ## fuzz each target for 30 s
 lint: ## gofmt, go vet and golangci-lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
+	cd examples/javascript && GOOS=wasip1 GOARCH=wasm go vet ./...
 	go run $(LINT) run ./...
 
 tidy: ## go.mod and go.sum as they should be
 	go mod tidy
+	cd examples/javascript && go mod tidy
 
 clean: ## remove what was built
 	rm -rf bin
+
+examples: ## rebuild the modules under examples for which there are compilers
+	$(MAKE) -C examples
 
 simulate: ## random tasks, plugins and faults in simulated time: SIMULATE_SEEDS=200 seeds, or SIMULATE_SEED again
 	@test -n "$$SIMULATE_SEED" || export SIMULATE_SEED=$$(date +%s) SIMULATE_SEEDS=$${SIMULATE_SEEDS:-200}; \
@@ -67,4 +72,4 @@ simulate: ## random tasks, plugins and faults in simulated time: SIMULATE_SEEDS=
 soak: ## three nodes under load and random faults for SOAK (10m); SOAK_SEED repeats a run
 	SOAK=$${SOAK:-10m} go run ./internal/withservices -- go test -run '^TestSoak$$' -count=1 -v -timeout 120m ./e2e
 
-.PHONY: help build run dev test test-short test-integration cover bench bench-extism fuzz lint tidy clean simulate soak
+.PHONY: help build run dev test test-short test-integration cover bench bench-extism fuzz lint tidy clean examples simulate soak

@@ -34,7 +34,8 @@ func random(in []byte) (json.RawMessage, error) {
 	return json.Marshal(wire.Random{Bytes: b})
 }
 
-// sleep waits, but no longer than the run lasts.
+// sleep waits, but no longer than the run lasts: a run that ends meanwhile ends
+// in it, so that no program takes the end for a failure of its own.
 func sleep(ctx context.Context, in []byte) error {
 	var a wire.SleepArgs
 	if _, err := wire.Decode(in, &a); err != nil {
@@ -49,6 +50,6 @@ func sleep(ctx context.Context, in []byte) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return &wire.Error{Kind: wire.Retryable, Message: "the run has ended"}
+		return errRunOver
 	}
 }

@@ -287,7 +287,7 @@ func (c *call) enqueue(ctx context.Context, in []byte) (json.RawMessage, error) 
 	if spec.Name == "" {
 		spec.Name = clip(c.in.TaskName, 200) + " → " + a.Type
 	}
-	if len(a.Data) > 0 {
+	if len(a.Data) > 0 && string(a.Data) != "null" {
 		spec.Data = a.Data
 	}
 	at := core.Instant(c.now())

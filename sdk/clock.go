@@ -20,7 +20,8 @@ func (c *Context) Now() time.Time {
 	return clock.Now.UTC()
 }
 
-// Sleep waits. It ends early, with an error, when the run ends.
+// Sleep waits. When the run ends meanwhile, a module ends here, and in a process
+// Sleep returns an error.
 func (c *Context) Sleep(d time.Duration) error {
 	if d <= 0 {
 		return nil

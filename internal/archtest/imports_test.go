@@ -53,6 +53,9 @@ var rules = map[string]rule{
 	"cmd":                {[]string{"core", "core/schedule", "host/process", "internal"}, nil},
 	"deploy":             {nothing, nothing},
 	"e2e":                {[]string{"internal"}, nil},
+
+	"examples":            {[]string{"sdk"}, nothing},
+	"examples/javascript": {[]string{"sdk", "examples/javascript/interpreter"}, []string{"github.com/dop251/goja"}},
 }
 
 func TestImportsFollowTheHouse(t *testing.T) {

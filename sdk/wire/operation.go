@@ -20,7 +20,7 @@ const (
 	OpClock    = "clock"    // no arguments, answers a Clock. Needs no grant, as the next three
 	OpDeadline = "deadline" // no arguments, answers a Deadline
 	OpRandom   = "random"   // RandomArgs, answers Random
-	OpSleep    = "sleep"    // SleepArgs, no answer; ends early, with an error, when the run does
+	OpSleep    = "sleep"    // SleepArgs, no answer; a run that ends meanwhile ends within it
 	OpHTTP     = "http"     // HTTPRequest and a payload, answers an HTTPResponse and a payload. Needs the grant http
 	OpSecret   = "secret"   // SecretName, answers the placeholder of the secret, a string. Needs the grant secrets
 

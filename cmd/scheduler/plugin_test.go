@@ -120,6 +120,23 @@ func naughty(source string) string {
 		Summary:`, 1)
 }
 
+func TestNewInOtherLanguages(t *testing.T) {
+	s := newAuthor(t)
+	for language, sources := range map[string][]string{
+		"c": {"scheduler.h", "waver.c"}, "rust": {"scheduler.rs", "waver.rs"}, "assemblyscript": {"scheduler.ts", "waver.ts", "package.json"},
+	} {
+		s.must("plugin", "new", "waver", "--lang", language, "--dir", filepath.Join(s.dir, language))
+		for _, name := range append(sources, "README.md") {
+			raw, err := os.ReadFile(filepath.Join(s.dir, language, "waver", name))
+			require.NoError(t, err)
+			if strings.HasPrefix(name, "waver") {
+				require.NotContains(t, string(raw), "greeter", language)
+				require.Contains(t, string(raw), "waver")
+			}
+		}
+	}
+}
+
 func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
 	s := newAuthor(t)
 	text := filepath.Join(s.dir, "text.wasm")

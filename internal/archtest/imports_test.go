@@ -46,7 +46,7 @@ var rules = map[string]rule{
 	"api":                {[]string{"core", "core/schedule"}, nil},
 	"migrations":         {nothing, nothing},
 	"internal":           {[]string{"core", "core/schedule", "migrations"}, nil},
-	"internal/workbench": {[]string{"core", "host", "sdk"}, nil},
+	"internal/workbench": {[]string{"core", "examples", "host", "sdk"}, nil},
 	"internal/config":    {nothing, nothing},
 	"internal/redact":    {nothing, []string{"github.com/hashicorp/go-hclog"}},
 	"internal/app":       {[]string{"api", "core", "core/engine", "core/schedule", "host", "internal"}, nil},

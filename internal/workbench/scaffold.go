@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"github.com/nexuscore/scheduler/examples"
 )
 
 //go:embed templates
@@ -77,8 +79,37 @@ func (s Scaffold) Write() (files []string, err error) {
 		}
 		files = append(files, path)
 	}
-	if s.Lang == "go" && s.SDK != "" {
+	switch {
+	case s.Lang != "go":
+		copied, err := s.example(dir)
+		return append(copied, files...), err
+	case s.SDK != "":
 		return files, s.sums(dir)
+	}
+	return files, nil
+}
+
+// example copies the sources of another language: its single-file SDK as it is,
+// and the greeter under the plugin's name.
+func (s Scaffold) example(dir string) (files []string, err error) {
+	entries, err := examples.Sources.ReadDir(s.Lang)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		raw, err := examples.Sources.ReadFile(s.Lang + "/" + e.Name())
+		if err != nil {
+			return files, err
+		}
+		name := e.Name()
+		if rest, own := strings.CutPrefix(name, "greeter"); own {
+			name, raw = s.Name+rest, []byte(strings.ReplaceAll(string(raw), "greeter", s.Name))
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, raw, 0o644); err != nil { //nolint:gosec // a source
+			return files, err
+		}
+		files = append(files, path)
 	}
 	return files, nil
 }

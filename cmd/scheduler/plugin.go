@@ -232,7 +232,7 @@ func pluginVerify(ctx context.Context, args []string, env environment) int {
 
 func pluginTest(ctx context.Context, args []string, env environment) int {
 	f := newPluginFlags("test", env)
-	data := f.String("data", "{}", "task data, JSON, or @file")
+	data := f.String("data", "", "task data, JSON, or @file (default: the plugin's sample)")
 	settings := f.settings()
 	file, code, done := f.parse(args, true)
 	if done {
@@ -242,12 +242,17 @@ func pluginTest(ctx context.Context, args []string, env environment) int {
 	if err != nil {
 		return f.failed(err)
 	}
-	raw, err := readJSON(*data)
-	if err != nil {
-		return f.failed(fmt.Errorf("--data %w", err))
+	var raw json.RawMessage
+	if *data != "" {
+		if raw, err = readJSON(*data); err != nil {
+			return f.failed(fmt.Errorf("--data %w", err))
+		}
 	}
 	return f.with(ctx, file, func(b *workbench.Bench, p workbench.Program) error {
 		broken := 0
+		if raw == nil {
+			raw = p.Manifest.Sample
+		}
 		for _, c := range b.Contract(ctx, p, workbench.Trial{Data: raw, Settings: with}) {
 			fmt.Fprintf(env.stdout, "%-5s %-24s %s\n", c.Verdict, c.Name, c.Detail)
 			if c.Verdict == workbench.Broken {

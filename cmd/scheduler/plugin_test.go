@@ -81,7 +81,8 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.Contains(t, s.err.String(), `info  greeting {"attempt":1,"name":"Grace"}`)
 
 	require.Contains(t, s.refused(exitError, "plugin", "run", program), "the data would be refused")
-	require.Contains(t, s.refused(exitError, "plugin", "test", program), "1 checks failed")
+	require.Contains(t, s.must("plugin", "test", program), "accepts the data", "its own sample")
+	require.Contains(t, s.refused(exitError, "plugin", "test", program, "--data", "{}"), "1 checks failed")
 	require.Contains(t, s.refused(exitError, "plugin", "run", program, "--data", "{"), "--data is no JSON")
 	require.Contains(t, s.refused(exitError, "plugin", "new", "greeter", "--dir", s.dir), "exists and is not empty")
 

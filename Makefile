@@ -3,6 +3,10 @@
 PLUGINS     := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 PLUGIN_BINS := $(PLUGINS:%=bin/plugins/%.wasm)
 GO_SOURCES  := $(shell find . -name '*.go' -not -path './bin/*' -not -path './bench/*') go.mod go.sum
+# Compiling whole programs to machine code is what these tests mostly do, and the
+# race detector makes minutes of it. They have no goroutines of their own.
+WHOLE_PROGRAMS := ./examples ./plugins
+
 LINT        := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
@@ -25,7 +29,8 @@ bin/plugins/%.wasm: $(shell find sdk plugins -type f) go.mod go.sum
 	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags='-s -w' -buildmode=c-shared -o $@ ./plugins/$*
 
 test: build ## run every test beside Postgres, Redis and RabbitMQ, with the race detector, in random order
-	go run ./internal/withservices -- go test -race -shuffle=on -timeout 14m ./...
+	go test -shuffle=on -timeout 14m $(WHOLE_PROGRAMS)
+	go run ./internal/withservices -- go test -race -shuffle=on -timeout 14m $$(go list ./... | grep -vE '/(examples|plugins)$$')
 
 test-short: build ## the tests that need no service, without -race
 	go test -short -timeout 10m ./...

@@ -54,7 +54,7 @@ func hostileModules(c *cluster) {
 	a, b := c.node(), c.node()
 	for _, n := range []*node{a, b} {
 		n.writePlugins(effectPlugin + "  - {type: guest, runtime: wasm, source: guest.wasm, limits: " +
-			"{memory: 32MiB, timeout: 4s, cpu: 500ms, output: 64KiB, logs: 16KiB, hostCalls: 50}}\n")
+			"{memory: 32MiB, timeout: 12s, cpu: 500ms, output: 64KiB, logs: 16KiB, hostCalls: 50}}\n")
 	}
 	c.start(a, b)
 	neighbour := c.create(a, every(nil, nil))

@@ -105,6 +105,12 @@ func (c *consumer) serve(ctx context.Context, s *session, ch *amqp.Channel) erro
 	}
 }
 
+// errQueueGone ends a channel on which the server has ended a subscription:
+// somebody has deleted the queue. A new channel consumes the next queue of this
+// name; what the server still remembers of the old one is over with the old
+// channel, which could otherwise consume and get nothing.
+var errQueueGone = errors.New("a queue was deleted")
+
 // shift is the consumer's work on one channel.
 type shift struct {
 	*consumer
@@ -141,8 +147,8 @@ func (s *shift) reconcile(ctx context.Context) error {
 	for taskType, sub := range s.active {
 		keep := slices.Contains(want, taskType)
 		switch {
-		case sub.ended(): // by the server: somebody has deleted the queue
-			delete(s.declared, taskType)
+		case sub.ended():
+			return errQueueGone
 		case keep:
 			continue
 		default:

@@ -43,6 +43,14 @@ func (k *keeper) remove(l core.Lease) {
 	}
 }
 
+// valid reports whether an attempt's lease still lasts, by this node's clock.
+func (k *keeper) valid(l core.Lease, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h, ok := k.held[l.ExecutionID]
+	return ok && h.token == l.Token && now.Before(h.until)
+}
+
 // holds reports whether an attempt runs here, or waits for its end to be
 // written.
 func (k *keeper) holds(l core.Lease) bool {

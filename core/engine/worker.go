@@ -226,6 +226,9 @@ func (w *worker) run(a attempt) {
 		deadline := e.Policy.TimeoutMs.Duration()
 		ctx, stop := context.WithTimeoutCause(a.ctx, deadline, errTimeout)
 		defer stop()
+		if !w.keeper.valid(core.Lease{ExecutionID: e.ID, Token: e.Token}, w.cfg.Clock.Now()) {
+			a.cancel(errLeaseGone) // the claim and the limiter took so long that it may run elsewhere
+		}
 		out, err := w.invoke(ctx, e, deadline)
 		w.end(completion(e, out, err, context.Cause(ctx)))
 	})
@@ -237,6 +240,9 @@ func (w *worker) invoke(ctx context.Context, e core.Execution, timeout time.Dura
 	type answer struct {
 		out core.Outcome
 		err error
+	}
+	if ctx.Err() != nil {
+		return core.Outcome{}, ctx.Err()
 	}
 	answers := make(chan answer, 1)
 	go func() {

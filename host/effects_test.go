@@ -200,6 +200,60 @@ func TestTheStateHasALimit(t *testing.T) {
 	require.Contains(t, err.Error(), "limit kv")
 }
 
+// measured is a store that counts what is read of it.
+type measured struct {
+	core.StateStore
+	entries map[string]string
+	reads   int
+}
+
+func (m *measured) PluginState(_ context.Context, _, prefix, _ string, _ int) ([]core.StateEntry, error) {
+	m.reads++
+	if value, ok := m.entries[prefix]; ok {
+		return []core.StateEntry{{Key: prefix, Value: json.RawMessage(value)}}, nil
+	}
+	return nil, nil
+}
+
+func (m *measured) PluginStateSize(context.Context, string) (size int, err error) {
+	m.reads++
+	for key, value := range m.entries {
+		size += len(key) + len(value)
+	}
+	return size, nil
+}
+
+// Only what a write adds counts: neither what it replaces nor what was removed.
+func TestAnOverwrittenValueCountsOnce(t *testing.T) {
+	value := func(n int) json.RawMessage { return json.RawMessage(`"` + strings.Repeat("x", n-2) + `"`) }
+	store := &measured{entries: map[string]string{"a": string(value(600)), "b": string(value(300))}}
+	do := func(d desk) error {
+		set := func(key string, n int) error {
+			return d.ask(wire.OpStateSet, wire.StateSet{Key: key, Value: value(n)}, nil)
+		}
+		for range 20 {
+			require.NoError(t, set("a", 600))
+			require.NoError(t, set("c", 100))
+		}
+		require.Equal(t, 3, store.reads, "the size, and each key once")
+		require.NoError(t, d.ask(wire.OpStateDelete, wire.StateKey{Key: "b"}, nil))
+		require.NoError(t, set("b", 200), "room was made")
+		require.NoError(t, set("c", 1024-601-201-1))
+		return set("c", 1024-601-201)
+	}
+	h := stateful(t, store, func(d desk) error { return do(d) }, allGrants, "limits: {kv: 1KiB}")
+	_, err := h.invoke(t, "x")
+	require.Equal(t, core.CodePluginStateLimit, failureCode(err), "%v", err)
+
+	store.entries["d"] = string(value(900)) // the limit was larger once
+	do = func(d desk) error {
+		require.NoError(t, d.ask(wire.OpStateSet, wire.StateSet{Key: "d", Value: value(800)}, nil), "it becomes less")
+		return d.ask(wire.OpStateSet, wire.StateSet{Key: "a", Value: value(601)}, nil)
+	}
+	_, err = h.invoke(t, "x")
+	require.Equal(t, core.CodePluginStateLimit, failureCode(err), "%v", err)
+}
+
 func TestTheClockTheDeadlineAndSleep(t *testing.T) {
 	h := stateful(t, memory.NewStore(core.SystemClock{}), func(d desk) error {
 		var now wire.Clock

@@ -41,7 +41,7 @@ type call struct {
 
 	mu       sync.Mutex
 	over     bool
-	sequence int           // effects asked for so far
+	sequence int           // effects asked for so far, with those before the checkpoint that was loaded
 	denied   *core.Failure // the first refusal
 	effects  effects
 }
@@ -140,7 +140,8 @@ func (c *call) log(in []byte) error {
 }
 
 // nextKey counts effects, not operations: a log line or a read more in a later
-// attempt does not shift the keys.
+// attempt does not shift the keys. An attempt that loads a checkpoint counts on
+// from it.
 func (c *call) nextKey() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

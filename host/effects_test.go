@@ -369,15 +369,57 @@ func TestACheckpointIsSavedBeforeTheAnswerAlsoWhenTheRunFails(t *testing.T) {
 	c := &checkpoints{}
 	h := checkpointing(t, c, func(d desk) error {
 		require.NoError(t, d.ask(wire.OpCheckpoint, wire.Checkpoint{Value: json.RawMessage(`{"a":"\u0000"}`)}, nil))
-		require.JSONEq(t, `{"a":"\ufffd"}`, string(c.value))
+		require.JSONEq(t, `{"$sequence":0,"$value":{"a":"\ufffd"}}`, string(c.value))
 		var got wire.StateValue
 		require.NoError(t, d.ask(wire.OpCheckpointGet, struct{}{}, &got))
 		require.True(t, got.Found)
+		require.JSONEq(t, `{"a":"\ufffd"}`, string(got.Value))
 		return &wire.Error{Kind: wire.Permanent, Message: "no"}
 	})
 	_, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: "x", Attempt: 1, Token: 7})
 	require.Error(t, err)
 	require.Equal(t, core.Lease{ExecutionID: "e", Token: 7}, c.lease)
+}
+
+// What is done after a checkpoint has not the keys of what was done before it,
+// and the same keys in each attempt that begins there.
+func TestEffectsAreCountedOnFromACheckpoint(t *testing.T) {
+	c := &checkpoints{}
+	var ids []string
+	publish := func(d desk) {
+		var receipt wire.EventReceipt
+		require.NoError(t, d.ask(wire.OpPublish, wire.Event{Type: "x"}, &receipt))
+		ids = append(ids, receipt.ID)
+	}
+	load := func(d desk, want string) {
+		var got wire.StateValue
+		require.NoError(t, d.ask(wire.OpCheckpointGet, struct{}{}, &got))
+		require.Equal(t, want, string(got.Value))
+	}
+	do := func(d desk) {
+		publish(d)
+		publish(d)
+		require.NoError(t, d.ask(wire.OpCheckpoint, wire.Checkpoint{Value: json.RawMessage(`null`)}, nil))
+		publish(d)
+		load(d, `null`)
+		publish(d)
+	}
+	h := checkpointing(t, c, func(d desk) error { do(d); return nil })
+	attempt := func(want ...string) {
+		ids = nil
+		_, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: "x", Attempt: 1})
+		require.NoError(t, err)
+		require.Equal(t, want, ids)
+	}
+	attempt("e:1", "e:2", "e:3", "e:4")
+	do = func(d desk) { load(d, `null`); publish(d); publish(d) }
+	attempt("e:3", "e:4")
+	attempt("e:3", "e:4")
+	for _, old := range []string{`[7]`, `{"$sequence":1}`, `{"$value":1}`, `{"$sequence":1,"$value":2,"c":3}`} {
+		c.value = json.RawMessage(old)
+		do = func(d desk) { load(d, old); publish(d) }
+		attempt("e:1")
+	}
 }
 
 func TestOnlyALostLeaseEndsTheRunAtACheckpoint(t *testing.T) {

@@ -41,7 +41,7 @@ type call struct {
 
 	mu       sync.Mutex
 	over     bool
-	sequence int           // effects asked for so far
+	sequence int           // effects asked for so far, with those before the checkpoint that was loaded
 	denied   *core.Failure // the first refusal
 	effects  effects
 }
@@ -130,7 +130,15 @@ func (c *call) offers(op string) bool {
 	return true
 }
 
+// maxLogFrame bounds what is decoded for a line of the log, in bytes.
+const maxLogFrame = 64 << 10
+
+// log keeps a line, if there is room. Lines cost no operation, so those that are
+// dropped must cost the host nothing: they are not even decoded.
 func (c *call) log(in []byte) error {
+	if c.logs.drops(len(in) > maxLogFrame) {
+		return nil
+	}
 	var line wire.LogLine
 	if _, err := wire.Decode(in, &line); err != nil {
 		return malformed(err)
@@ -140,7 +148,8 @@ func (c *call) log(in []byte) error {
 }
 
 // nextKey counts effects, not operations: a log line or a read more in a later
-// attempt does not shift the keys.
+// attempt does not shift the keys. An attempt that loads a checkpoint counts on
+// from it.
 func (c *call) nextKey() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -70,6 +70,36 @@ func TestLogLinesReachTheServersLogWithTheirExecution(t *testing.T) {
 	t.Fatal("the line is not in the log")
 }
 
+// Lines cost no operation, so the host does no work for those that it drops.
+func TestDroppedLogLinesAreNotRead(t *testing.T) {
+	for name, limit := range map[string]struct {
+		lines string
+		first wire.LogLine
+		kept  int
+	}{
+		"no room":        {"limits: {logs: 100B}", wire.LogLine{Message: strings.Repeat("x", 100)}, 0},
+		"too large":      {"limits: {logs: 16MiB}", wire.LogLine{Message: strings.Repeat("x", 64<<10)}, 0},
+		"just not":       {"limits: {logs: 16MiB}", wire.LogLine{Message: strings.Repeat("x", 63<<10)}, 1},
+		"too many words": {"limits: {logs: 16MiB}", wire.LogLine{Fields: map[string]any{"x": strings.Repeat("x", 64<<10)}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := stateful(t, nil, func(d desk) error {
+				require.NoError(t, d.ask(wire.OpLog, limit.first, nil))
+				err := d.raw(wire.OpLog, json.RawMessage(`no JSON`))
+				if limit.kept > 0 {
+					require.ErrorContains(t, err, "arguments")
+					return nil
+				}
+				return err
+			}, limit.lines)
+			out, err := h.invoke(t, "x")
+			require.NoError(t, err)
+			require.Len(t, out.Logs, limit.kept)
+			require.Equal(t, 2*(1-limit.kept), out.LogsDropped)
+		})
+	}
+}
+
 func TestLogLinesAreMadeFit(t *testing.T) {
 	h := loaded(t, func(ctx context.Context, _ []byte, caller host.Caller) ([]byte, error) {
 		caller.Output(host.Stdout, []byte("a\x1b[31mb\xffc"))

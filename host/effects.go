@@ -46,7 +46,9 @@ type Drafter interface {
 type effects struct {
 	core.Effects
 	written map[string]core.StateWrite // by key, the last write
-	grown   int                        // bytes that the writes add
+	stored  int                        // bytes that the plugin had when the first write was measured
+	grown   int                        // bytes that the writes add, less than 0 when they remove
+	sizes   map[string]int             // bytes of each key that was measured, as the run has left it; nil: stored is not known
 }
 
 // kvGet answers a value, as the run has left it so far.
@@ -64,14 +66,20 @@ func (c *call) kvGet(ctx context.Context, in []byte) (json.RawMessage, error) {
 	if written {
 		return json.Marshal(wire.StateValue{Found: w.Value != nil, Value: w.Value})
 	}
-	entries, err := c.state.PluginState(ctx, c.in.Type, a.Key, "", 1)
+	value, found, err := c.stored(ctx, a.Key)
 	if err != nil {
 		return nil, err
 	}
-	if len(entries) == 0 || entries[0].Key != a.Key {
-		return json.Marshal(wire.StateValue{})
+	return json.Marshal(wire.StateValue{Found: found, Value: value})
+}
+
+// stored reads a value as it was before the run.
+func (c *call) stored(ctx context.Context, key string) (value json.RawMessage, found bool, err error) {
+	entries, err := c.state.PluginState(ctx, c.in.Type, key, "", 1)
+	if err != nil || len(entries) == 0 || entries[0].Key != key {
+		return nil, false, err
 	}
-	return json.Marshal(wire.StateValue{Found: true, Value: entries[0].Value})
+	return entries[0].Value, true, nil
 }
 
 // kvSet keeps a value, or removes it.
@@ -101,14 +109,11 @@ func (c *call) kvSet(ctx context.Context, in []byte, remove bool) (json.RawMessa
 	return nil, c.keep(ctx, w)
 }
 
-// keep adds a write, within the plugin's share of the store.
+// keep adds a write, within the plugin's share of the store: what it adds to the
+// value that it replaces. One that adds nothing is taken also beyond the share.
 func (c *call) keep(ctx context.Context, w core.StateWrite) error {
-	size := 0
-	if w.Value != nil && c.limits.KV > 0 {
-		var err error
-		if size, err = c.state.PluginStateSize(ctx, c.in.Type); err != nil {
-			return err
-		}
+	if err := c.measure(ctx, w.Key); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,20 +121,59 @@ func (c *call) keep(ctx context.Context, w core.StateWrite) error {
 	if len(e.State) >= maxStateWrites {
 		return refusal("more than %d writes in a run", maxStateWrites)
 	}
-	if w.Value != nil && Size(size+e.grown+len(w.Key)+len(w.Value)) > c.limits.KV {
+	size := 0
+	if w.Value != nil {
+		size = len(w.Key) + len(w.Value)
+	}
+	more := size - e.sizes[w.Key]
+	if more > 0 && Size(e.stored+e.grown+more) > c.limits.KV {
 		return &core.Failure{
 			Code: core.CodePluginStateLimit, Class: core.ClassPermanent,
 			Message: fmt.Sprintf("the plugin's state would be larger than %s (limit kv)", c.limits.KV),
 		}
 	}
-	if w.Value != nil {
-		e.grown += len(w.Key) + len(w.Value)
-	}
+	e.grown += more
+	e.sizes[w.Key] = size
 	if e.written == nil {
 		e.written = map[string]core.StateWrite{}
 	}
 	e.written[w.Key] = w
 	e.State = append(e.State, w)
+	return nil
+}
+
+// measure learns how much is stored, and how much of it under the key. Each is
+// read once in a run.
+func (c *call) measure(ctx context.Context, key string) error {
+	c.mu.Lock()
+	stored, sized := c.effects.stored, c.effects.sizes != nil
+	_, known := c.effects.sizes[key]
+	c.mu.Unlock()
+	if known {
+		return nil
+	}
+	var err error
+	if !sized {
+		if stored, err = c.state.PluginStateSize(ctx, c.in.Type); err != nil {
+			return err
+		}
+	}
+	value, found, err := c.stored(ctx, key)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := &c.effects
+	if e.sizes == nil {
+		e.stored, e.sizes = stored, map[string]int{}
+	}
+	if _, known := e.sizes[key]; !known { // unless another operation was faster
+		e.sizes[key] = 0
+		if found {
+			e.sizes[key] = len(key) + len(value)
+		}
+	}
 	return nil
 }
 

@@ -200,6 +200,60 @@ func TestTheStateHasALimit(t *testing.T) {
 	require.Contains(t, err.Error(), "limit kv")
 }
 
+// measured is a store that counts what is read of it.
+type measured struct {
+	core.StateStore
+	entries map[string]string
+	reads   int
+}
+
+func (m *measured) PluginState(_ context.Context, _, prefix, _ string, _ int) ([]core.StateEntry, error) {
+	m.reads++
+	if value, ok := m.entries[prefix]; ok {
+		return []core.StateEntry{{Key: prefix, Value: json.RawMessage(value)}}, nil
+	}
+	return nil, nil
+}
+
+func (m *measured) PluginStateSize(context.Context, string) (size int, err error) {
+	m.reads++
+	for key, value := range m.entries {
+		size += len(key) + len(value)
+	}
+	return size, nil
+}
+
+// Only what a write adds counts: neither what it replaces nor what was removed.
+func TestAnOverwrittenValueCountsOnce(t *testing.T) {
+	value := func(n int) json.RawMessage { return json.RawMessage(`"` + strings.Repeat("x", n-2) + `"`) }
+	store := &measured{entries: map[string]string{"a": string(value(600)), "b": string(value(300))}}
+	do := func(d desk) error {
+		set := func(key string, n int) error {
+			return d.ask(wire.OpStateSet, wire.StateSet{Key: key, Value: value(n)}, nil)
+		}
+		for range 20 {
+			require.NoError(t, set("a", 600))
+			require.NoError(t, set("c", 100))
+		}
+		require.Equal(t, 3, store.reads, "the size, and each key once")
+		require.NoError(t, d.ask(wire.OpStateDelete, wire.StateKey{Key: "b"}, nil))
+		require.NoError(t, set("b", 200), "room was made")
+		require.NoError(t, set("c", 1024-601-201-1))
+		return set("c", 1024-601-201)
+	}
+	h := stateful(t, store, func(d desk) error { return do(d) }, allGrants, "limits: {kv: 1KiB}")
+	_, err := h.invoke(t, "x")
+	require.Equal(t, core.CodePluginStateLimit, failureCode(err), "%v", err)
+
+	store.entries["d"] = string(value(900)) // the limit was larger once
+	do = func(d desk) error {
+		require.NoError(t, d.ask(wire.OpStateSet, wire.StateSet{Key: "d", Value: value(800)}, nil), "it becomes less")
+		return d.ask(wire.OpStateSet, wire.StateSet{Key: "a", Value: value(601)}, nil)
+	}
+	_, err = h.invoke(t, "x")
+	require.Equal(t, core.CodePluginStateLimit, failureCode(err), "%v", err)
+}
+
 func TestTheClockTheDeadlineAndSleep(t *testing.T) {
 	h := stateful(t, memory.NewStore(core.SystemClock{}), func(d desk) error {
 		var now wire.Clock
@@ -315,15 +369,57 @@ func TestACheckpointIsSavedBeforeTheAnswerAlsoWhenTheRunFails(t *testing.T) {
 	c := &checkpoints{}
 	h := checkpointing(t, c, func(d desk) error {
 		require.NoError(t, d.ask(wire.OpCheckpoint, wire.Checkpoint{Value: json.RawMessage(`{"a":"\u0000"}`)}, nil))
-		require.JSONEq(t, `{"a":"\ufffd"}`, string(c.value))
+		require.JSONEq(t, `{"$sequence":0,"$value":{"a":"\ufffd"}}`, string(c.value))
 		var got wire.StateValue
 		require.NoError(t, d.ask(wire.OpCheckpointGet, struct{}{}, &got))
 		require.True(t, got.Found)
+		require.JSONEq(t, `{"a":"\ufffd"}`, string(got.Value))
 		return &wire.Error{Kind: wire.Permanent, Message: "no"}
 	})
 	_, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: "x", Attempt: 1, Token: 7})
 	require.Error(t, err)
 	require.Equal(t, core.Lease{ExecutionID: "e", Token: 7}, c.lease)
+}
+
+// What is done after a checkpoint has not the keys of what was done before it,
+// and the same keys in each attempt that begins there.
+func TestEffectsAreCountedOnFromACheckpoint(t *testing.T) {
+	c := &checkpoints{}
+	var ids []string
+	publish := func(d desk) {
+		var receipt wire.EventReceipt
+		require.NoError(t, d.ask(wire.OpPublish, wire.Event{Type: "x"}, &receipt))
+		ids = append(ids, receipt.ID)
+	}
+	load := func(d desk, want string) {
+		var got wire.StateValue
+		require.NoError(t, d.ask(wire.OpCheckpointGet, struct{}{}, &got))
+		require.Equal(t, want, string(got.Value))
+	}
+	do := func(d desk) {
+		publish(d)
+		publish(d)
+		require.NoError(t, d.ask(wire.OpCheckpoint, wire.Checkpoint{Value: json.RawMessage(`null`)}, nil))
+		publish(d)
+		load(d, `null`)
+		publish(d)
+	}
+	h := checkpointing(t, c, func(d desk) error { do(d); return nil })
+	attempt := func(want ...string) {
+		ids = nil
+		_, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: "x", Attempt: 1})
+		require.NoError(t, err)
+		require.Equal(t, want, ids)
+	}
+	attempt("e:1", "e:2", "e:3", "e:4")
+	do = func(d desk) { load(d, `null`); publish(d); publish(d) }
+	attempt("e:3", "e:4")
+	attempt("e:3", "e:4")
+	for _, old := range []string{`[7]`, `{"$sequence":1}`, `{"$value":1}`, `{"$sequence":1,"$value":2,"c":3}`} {
+		c.value = json.RawMessage(old)
+		do = func(d desk) { load(d, old); publish(d) }
+		attempt("e:1")
+	}
 }
 
 func TestOnlyALostLeaseEndsTheRunAtACheckpoint(t *testing.T) {

@@ -114,7 +114,16 @@ func parse(text []byte) (ast.Node, error) {
 	case len(tree.Docs) == 0 || tree.Docs[0].Body == nil || tree.Docs[0].Body.Type() == ast.NullType:
 		return nil, errors.New("the file is empty; write `plugins: []` for no plugins")
 	}
-	return tree.Docs[0].Body, nil
+	return tree.Docs[0].Body, noAlias(tree.Docs[0].Body)
+}
+
+// noAlias refuses aliases such as *name. A few lines of aliases of aliases are
+// gigabytes when they are read.
+func noAlias(root ast.Node) error {
+	if found := ast.Filter(ast.AliasType, root); len(found) > 0 {
+		return fmt.Errorf("line %d: *%s is an alias, which is not taken here; write out what it stands for", line(found[0]), found[0].(*ast.AliasNode).Value)
+	}
+	return nil
 }
 
 // entry reads one element of plugins. It has an empty type when not even that

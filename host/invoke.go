@@ -11,6 +11,11 @@ import (
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
+// maxPutOff is the longest that an execution is put off. Its wait is in the store
+// that all nodes share: the plugin may be sound on another one, or be released
+// here, long before the quarantine of this node would be over.
+const maxPutOff = 2 * time.Second
+
 // Invoke implements core.Invoker. A type that is not loaded, and a closed host,
 // fail with PLUGIN_UNAVAILABLE; a plugin that is quarantined is not started
 // (core.NotStartedError). When as many runs as the plugin's concurrency allows
@@ -92,7 +97,7 @@ func (h *Host) attempt(ctx context.Context, s *slot, in core.Invocation) (core.O
 
 	t, wait, ok := s.breaker.begin(h.clock.Now())
 	if !ok {
-		return out, &core.NotStartedError{Reason: fmt.Sprintf("the plugin of %q is quarantined; GET /plugins says why", in.Type), Wait: wait}
+		return out, &core.NotStartedError{Reason: fmt.Sprintf("the plugin of %q is quarantined; GET /plugins says why", in.Type), Wait: min(wait, maxPutOff)}
 	}
 	v, cause := unknown, error(nil) // unless the plugin says more; a panic of the host says nothing
 	defer func() { h.ended(s, t, v, cause) }()

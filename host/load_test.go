@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,6 +44,27 @@ func TestAnEmptyFileIsAMistake(t *testing.T) {
 		h.load(t)
 		require.ErrorContains(t, h.Problem(), "plugins: []", text)
 	}
+}
+
+// A kilobyte of aliases can stand for more than any memory holds.
+func TestAliasesAreRefused(t *testing.T) {
+	h := newHouse(t)
+	h.runtime.program("good")
+	bomb := []string{"config:", "  a0: &a0 [x, x, x, x, x, x, x, x, x, x]"}
+	for i := range 6 { // a million, which does not hurt when it is read
+		bomb = append(bomb, fmt.Sprintf("  a%d: &a%d [%s]", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", ")))
+	}
+	for name, lines := range map[string][]string{
+		"bomb": bomb, "merge": {"limits: &l {crashes: 2}", "config: {<<: *l}"}, "key": {"config: {? &k a : 1, ? *k : 2}"},
+	} {
+		h.list(t, lines...)
+		h.load(t)
+		require.ErrorContains(t, h.Problem(), "is an alias", name)
+		require.Regexp(t, `line \d+`, h.Problem().Error())
+	}
+	h.list(t, "config: &c {a: '*b'}")
+	h.load(t)
+	require.NoError(t, h.Problem(), "an anchor alone does nothing")
 }
 
 func TestLoadListsWhatItLoaded(t *testing.T) {

@@ -43,6 +43,18 @@ func (b *logbook) line(l wire.LogLine, fields int) {
 	b.add(l, fields)
 }
 
+// drops counts a line as dropped that is too large, or that comes after a dropped
+// one, and tells whether it is.
+func (b *logbook) drops(tooLarge bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if tooLarge || b.dropped > 0 {
+		b.dropped++
+		return true
+	}
+	return false
+}
+
 func (b *logbook) add(l wire.LogLine, fields int) {
 	l.Message = clip(l.Message, maxLogMessage)
 	cost := Size(len(l.Message) + fields + logLineCost)

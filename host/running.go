@@ -1,9 +1,11 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"unicode/utf8"
 
 	"github.com/nexuscore/scheduler/core"
@@ -50,16 +52,46 @@ func (c *call) saveCheckpoint(ctx context.Context, in []byte) error {
 	if err := checkJSON(a.Value); err != nil {
 		return refusal("the value is not JSON: %v", err)
 	}
-	return overtaken(c.checkpoints.SaveCheckpoint(ctx, c.lease(), withoutNUL(a.Value)))
+	return overtaken(c.checkpoints.SaveCheckpoint(ctx, c.lease(), c.numbered(withoutNUL(a.Value))))
 }
 
 // checkpoint answers what this attempt or an earlier one has saved last.
 func (c *call) checkpoint(ctx context.Context) (json.RawMessage, error) {
-	value, err := c.checkpoints.Checkpoint(ctx, c.lease())
+	saved, err := c.checkpoints.Checkpoint(ctx, c.lease())
 	if err != nil {
 		return nil, overtaken(err)
 	}
+	value := c.goOn(saved)
 	return json.Marshal(wire.StateValue{Found: value != nil, Value: value})
+}
+
+// numberedCheckpoint is a checkpoint as it is stored. Its names are unlikely in
+// what a plugin has saved, since values were stored as they are once.
+type numberedCheckpoint struct {
+	Sequence *int            `json:"$sequence"` // effects of the attempts until then
+	Value    json.RawMessage `json:"$value"`
+}
+
+// numbered puts the number of effects so far beside a value.
+func (c *call) numbered(value json.RawMessage) json.RawMessage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Appendf(nil, `{"$sequence":%d,"$value":%s}`, c.sequence, value)
+}
+
+// goOn returns the value of a checkpoint and counts effects on from there: what
+// the attempt does after it must not have the keys of what was done before it.
+func (c *call) goOn(saved json.RawMessage) json.RawMessage {
+	var n numberedCheckpoint
+	d := json.NewDecoder(bytes.NewReader(saved))
+	d.DisallowUnknownFields()
+	if d.Decode(&n) != nil || n.Sequence == nil || n.Value == nil {
+		return saved // of an earlier version, or none
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sequence = max(c.sequence, *n.Sequence)
+	return n.Value
 }
 
 func (c *call) lease() core.Lease {

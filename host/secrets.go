@@ -34,7 +34,7 @@ type secrets struct {
 	once   sync.Once
 	values map[string]string
 	errs   map[string]error
-	masker *strings.Replacer
+	forms  []string // what is masked, in lower case
 }
 
 // placeholder is what a plugin writes instead of a secret. The error says that
@@ -54,21 +54,24 @@ func (s *secrets) value(name string) (string, error) {
 	return s.values[name], s.errs[name]
 }
 
-// fill puts the secrets of a text in. escape renders a value that stands at an
-// offset of the text.
-func (s *secrets) fill(text string, escape func(value string, at int) string) (filled string, used bool, err error) {
+// fill puts the secrets of a text in. render makes a value fit what stands before
+// it, which is filled already.
+func (s *secrets) fill(text string, render func(value, before string) (string, error)) (filled string, used bool, err error) {
 	if !strings.Contains(text, secretStart) {
 		return text, false, nil
 	}
 	var b strings.Builder
 	end := 0
 	for _, at := range secretPlaceholder.FindAllStringSubmatchIndex(text, -1) {
+		b.WriteString(text[end:at[0]])
 		value, err := s.value(text[at[2]:at[3]])
+		if err == nil {
+			value, err = render(value, b.String())
+		}
 		if err != nil {
 			return "", false, err
 		}
-		b.WriteString(text[end:at[0]])
-		b.WriteString(escape(value, at[0]))
+		b.WriteString(value)
 		end, used = at[1], true
 	}
 	b.WriteString(text[end:])
@@ -76,50 +79,103 @@ func (s *secrets) fill(text string, escape func(value string, at int) string) (f
 }
 
 // fillURL fills an address. A secret that it begins with may be a whole address;
-// any other one is escaped, so that it stays the part that it stands for.
+// any other one is escaped, so that it stays the part that it stands for. It is
+// refused before the end of the host and the port: they go out by DNS and are
+// told in messages, in a form that the mask might not know.
 func (s *secrets) fillURL(text string) (string, error) {
-	filled, _, err := s.fill(text, func(value string, at int) string {
-		if at == 0 {
-			return value
+	filled, _, err := s.fill(text, func(value, before string) (string, error) {
+		switch {
+		case before == "":
+			return value, nil
+		case !hasAuthority(before):
+			return "", refusal("a secret cannot be a part of the URL's host or port; put it in a header, the path or the query, or make the whole address the secret")
 		}
-		return escapeURL(value)
+		return escapeURL(value), nil
 	})
 	return filled, err
+}
+
+// hasAuthority tells whether the beginning of an address has its host and port,
+// to their end.
+func hasAuthority(beginning string) bool {
+	_, rest, ok := strings.Cut(beginning, "://")
+	return ok && strings.ContainsAny(rest, "/?#")
 }
 
 // fillHeader fills the value of a header and tells whether there was a secret
 // in it.
 func (s *secrets) fillHeader(text string) (filled string, used bool, err error) {
-	return s.fill(text, func(value string, _ int) string { return value })
+	return s.fill(text, func(value, _ string) (string, error) { return value, nil })
 }
 
 func escapeURL(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
 
-// mask hides every secret of the run in a text.
+// mask hides every secret of the run in a text, in whatever case its letters are:
+// a server, or a host's name, may have changed it.
 func (s *secrets) mask(text string) string {
 	if len(s.granted) == 0 {
 		return text
 	}
 	s.load()
-	return s.masker.Replace(text)
+	var b strings.Builder
+	end := 0
+	for _, at := range spansOf(lower(text), s.forms) {
+		if at[0] >= end {
+			b.WriteString(text[end:at[0]])
+			b.WriteString(secretMask)
+		}
+		end = max(end, at[1]) // secrets may overlap
+	}
+	b.WriteString(text[end:])
+	return b.String()
+}
+
+// spansOf lists where the forms stand in a text, by their beginning.
+func spansOf(text string, forms []string) [][2]int {
+	var spans [][2]int
+	for _, form := range forms {
+		end := 0 // of the span before
+		for from := 0; ; from++ {
+			i := strings.Index(text[from:], form)
+			if i < 0 {
+				break
+			}
+			if from += i; from < end { // it overlaps with itself
+				spans[len(spans)-1][1] = from + len(form)
+			} else {
+				spans = append(spans, [2]int{from, from + len(form)})
+			}
+			end = from + len(form)
+		}
+	}
+	slices.SortFunc(spans, func(a, b [2]int) int { return a[0] - b[0] })
+	return spans
+}
+
+// lower puts the ASCII letters of a text in lower case and leaves every other
+// byte where it is.
+func lower(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 func (s *secrets) load() {
 	s.once.Do(func() {
 		s.values, s.errs = map[string]string{}, map[string]error{}
-		var forms []string
 		for _, name := range s.granted {
 			value, err := readSecret(name, s.environ)
 			s.values[name], s.errs[name] = value, err
-			forms = append(forms, secretForms(value)...)
+			for _, form := range secretForms(value) {
+				s.forms = append(s.forms, lower(form))
+			}
 		}
-		// The longest first: a secret may begin as another one does.
-		slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
-		var pairs []string
-		for _, form := range slices.Compact(forms) {
-			pairs = append(pairs, form, secretMask)
-		}
-		s.masker = strings.NewReplacer(pairs...)
+		slices.Sort(s.forms)
+		s.forms = slices.Compact(s.forms)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
+	"github.com/nexuscore/scheduler/host/hosttest"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )
 
@@ -95,6 +96,47 @@ func TestErrorsHaveNoSecrets(t *testing.T) {
 		require.NotContains(t, f.Message, "canary", name)
 	}
 	require.NotContains(t, v.logs(t), "canary")
+}
+
+// A host's name is lower-cased, looked up and told in messages, so no part of it
+// can be a secret, whatever hosts are granted.
+func TestAPartOfTheHostCannotBeASecret(t *testing.T) {
+	s := newSite(t, parrot)
+	asked := 0
+	resolver := hosttest.Resolver(func(string, int) string { asked++; return "127.0.0.1" })
+	v := newVisitor(t, host.EgressConfig{Resolver: resolver}, "", `http: ["http://*:`+s.port[1:]+`/**"]`, "secrets: [token, scheme]")
+	v.env["SECRET_TOKEN"], v.env["SECRET_SCHEME"] = "CaNaRyToken", "http://x"
+	for _, address := range []string{
+		s.at("{{secret:token}}.example.com", "/"), s.at("a.{{secret:token}}", "/"), "http://a.test:{{secret:token}}/", "http://{{secret:token}}@a.test/",
+		"{{secret:scheme}}.{{secret:token}}" + s.port + "/", "http:/{{secret:token}}/",
+	} {
+		f := v.refused(t, core.CodeExecutionFailed, get(address))
+		require.Contains(t, f.Message, "host or port", address)
+		require.Equal(t, core.ClassPermanent, f.Class)
+	}
+	require.Zero(t, asked)
+	v.answer(t, get(s.at("a.test", "?k={{secret:token}}")))
+	require.NotContains(t, strings.ToLower(v.logs(t)), "canary")
+}
+
+// A secret in other letters is still the secret.
+func TestSecretsAreMaskedInAnyCase(t *testing.T) {
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		token := r.Header.Get("Authorization")
+		w.Header().Set("X-Echo", strings.ToUpper(token))
+		_, _ = fmt.Fprint(w, "É ", strings.ToLower(token), " ", strings.ToUpper(token), token, "!")
+	})
+	v := newVisitor(t, host.EgressConfig{}, "", s.grant("a.test"), "secrets: [token, hook, aaa, aab]")
+	v.env["SECRET_TOKEN"], v.env["SECRET_HOOK"] = "CaNaRy-Token", "https://CaNaRy.Example/CaNaRy"
+	g := v.answer(t, get(s.at("a.test", "/")).with("Authorization", "{{secret:token}}"))
+	require.Equal(t, "É *** ******!", g.Body)
+	require.Equal(t, []string{"***"}, g.Headers["X-Echo"])
+	f := v.refused(t, core.CodePluginDenied, get("{{secret:hook}}"))
+	require.NotContains(t, strings.ToLower(f.Message), "canary")
+
+	v.env["SECRET_AAA"], v.env["SECRET_AAB"] = "aaaaaaaa", "aaaab234"
+	g = v.answer(t, get(s.at("a.test", "/")).with("Authorization", "aaaaaaaaaaaaab234"))
+	require.Equal(t, "É *** ******!", g.Body, "what overlaps is masked as one")
 }
 
 func TestSecretsThatAreNotThere(t *testing.T) {

@@ -47,3 +47,16 @@ func (c *checkpoints) Checkpoint(_ context.Context, l core.Lease) (json.RawMessa
 	defer c.mu.Unlock()
 	return c.values[l.ExecutionID], c.hold(l)
 }
+
+// saved is what a plugin saved, without what the host keeps beside it; "" for
+// nothing.
+func (c *checkpoints) saved(executionID string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	value := c.values[executionID]
+	var stored map[string]json.RawMessage
+	if json.Unmarshal(value, &stored) == nil && stored["$value"] != nil {
+		value = stored["$value"]
+	}
+	return string(value)
+}

@@ -135,7 +135,7 @@ func (w *world) run(t *testing.T, row Row) {
 		row.checkEffects(t, out.Effects, in.Type)
 	}
 	require.Equal(t, row.Reports, reports)
-	saved := cmp.Or(string(w.checkpoints.values[in.ExecutionID]), "null")
+	saved := cmp.Or(w.checkpoints.saved(in.ExecutionID), "null")
 	require.JSONEq(t, cmp.Or(row.Saved, row.Checkpoint, "null"), saved)
 	if row.Time > 0 {
 		require.Less(t, time.Since(start), row.Time+slack)

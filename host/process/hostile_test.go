@@ -46,6 +46,8 @@ func TestForbiddenThingsAreRefused(t *testing.T) {
 		"parent's limits":        {"EPERM", process.Seccomp},
 		"parent's processor":     {"EPERM", process.Seccomp},
 		"shared memory":          {"EPERM", process.Seccomp},
+		"growing memory":         {"EPERM", process.Seccomp},
+		"shadow stack":           {"EPERM", process.Seccomp},
 		"memory file":            {"EPERM", process.Seccomp},
 		"new call":               {"ENOSYS", process.Seccomp},
 		"keys":                   {"EPERM", process.Seccomp},
@@ -82,7 +84,7 @@ func TestWithoutConfinementItIsDone(t *testing.T) {
 	r := newRuntimeWith(t, process.Config{})
 	process.Unconfined(r)
 	p := load(t, r, artifact(program(t, hostilePackage, "")))
-	for _, name := range []string{"read", "fork", "exec", "kill parent", "datagram", "shared memory", "memory file", "signal owner"} {
+	for _, name := range []string{"read", "fork", "exec", "kill parent", "datagram", "shared memory", "growing memory", "memory file", "signal owner"} {
 		require.Equal(t, `"done"`, result(t, p, order{Do: name}), name)
 	}
 	require.Equal(t, `"ECONNREFUSED"`, result(t, p, order{Do: "tcp"}))

@@ -115,9 +115,9 @@ func newFilter(pid, image uint32) filter {
 		f.end(seccompAllow)
 		f.refuse(unix.EPERM)
 	})
-	f.on(unix.SYS_MMAP, func(f *filter) { // shared memory escapes RLIMIT_DATA
+	f.on(unix.SYS_MMAP, func(f *filter) { // shared memory and stacks escape RLIMIT_DATA
 		f.load(argument(3))
-		f.when(unix.BPF_JSET, unix.MAP_SHARED, 1)
+		f.when(unix.BPF_JSET, unix.MAP_SHARED|unix.MAP_GROWSDOWN, 1)
 		f.refuse(unix.EPERM)
 		f.end(seccompAllow)
 	})
@@ -170,8 +170,8 @@ func closedCalls() []uint32 {
 		// the network: the host connects to the plugin, never the other way
 		unix.SYS_CONNECT, unix.SYS_SOCKETPAIR,
 		// memory that RLIMIT_DATA does not count, and messages
-		unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, unix.SYS_SHMGET, unix.SYS_SHMAT, unix.SYS_REMAP_FILE_PAGES, unix.SYS_MSGGET,
-		unix.SYS_SEMGET, unix.SYS_MQ_OPEN,
+		unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, unix.SYS_SHMGET, unix.SYS_SHMAT, unix.SYS_REMAP_FILE_PAGES,
+		unix.SYS_MAP_SHADOW_STACK, unix.SYS_MSGGET, unix.SYS_SEMGET, unix.SYS_MQ_OPEN,
 		// its directory, which the host closes after the start
 		unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT,
 		// namespaces and mounts

@@ -69,7 +69,13 @@ func TestCodeWithAWrongSealIsNotRun(t *testing.T) {
 			b[len(b)/2] ^= 1
 			require.NoError(t, os.WriteFile(kept(t, dir), b, 0o600))
 		},
-		"cut off":     func(t *testing.T, dir string) { require.NoError(t, os.Truncate(kept(t, dir), 20)) },
+		"cut off": func(t *testing.T, dir string) { require.NoError(t, os.Truncate(kept(t, dir), 20)) },
+		"a key cut off": func(t *testing.T, dir string) {
+			require.NoError(t, os.Truncate(dir+".key", 5))
+		},
+		"an empty key": func(t *testing.T, dir string) { // of a server that was killed
+			require.NoError(t, os.Truncate(dir+".key", 0))
+		},
 		"another key": func(t *testing.T, dir string) { require.NoError(t, os.Remove(dir+".key")) },
 		"another entry's": func(t *testing.T, dir string) {
 			other := t.TempDir()
@@ -118,11 +124,28 @@ func TestCacheAndKeyMustBePrivate(t *testing.T) {
 	require.NoError(t, os.Chmod(dir+".key", 0o644))
 	_, err = wasm.New(wasm.Config{CacheDir: dir})
 	require.ErrorContains(t, err, "read by other users")
-	require.NoError(t, os.Chmod(dir+".key", 0o600))
+}
 
-	require.NoError(t, os.WriteFile(dir+".key", []byte("short"), 0o600))
-	_, err = wasm.New(wasm.Config{CacheDir: dir})
-	require.ErrorContains(t, err, "5 bytes instead of 32")
+// Servers that start together take one key.
+func TestOneKeyIsMade(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	done := make(chan error)
+	for range 8 {
+		go func() {
+			r, err := wasm.New(wasm.Config{CacheDir: dir})
+			if err == nil {
+				err = r.Close(context.Background())
+			}
+			done <- err
+		}()
+	}
+	for range 8 {
+		require.NoError(t, <-done)
+	}
+	files, err := filepath.Glob(dir + ".key*")
+	require.NoError(t, err)
+	require.Equal(t, []string{dir + ".key"}, files, "nothing else is left")
+	require.Len(t, must(os.ReadFile(files[0])), 32)
 }
 
 // Two plugins of one module share its code, and the last one releases it.

@@ -67,26 +67,53 @@ func private(path string, forbidden fs.FileMode, problem string) error {
 	return nil
 }
 
-// readKey reads the key, and makes one if there is none.
+// readKey reads the key, and makes one if there is none. One that is not as long
+// as a key is made anew: what it sealed is then compiled again.
 func readKey(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
+	err := private(path, 0o077, "be read by other users; remove it, and a new one is made")
 	if err == nil {
-		key := make([]byte, keySize)
-		rand.Read(key)
-		_, err = file.Write(key)
-		return key, errors.Join(err, file.Close())
-	}
-	if !errors.Is(err, fs.ErrExist) {
+		key, err := os.ReadFile(path) //nolint:gosec // the operator names it
+		if err != nil || len(key) == keySize {
+			return key, err
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if err := private(path, 0o077, "be read by other users; remove it, and a new one is made"); err != nil {
+	if err := makeKey(path); err != nil {
 		return nil, err
 	}
-	key, err := os.ReadFile(path) //nolint:gosec // the operator names it
-	if err == nil && len(key) != keySize {
-		err = fmt.Errorf("%s has %d bytes instead of %d; remove it, and a new one is made", path, len(key), keySize)
+	return os.ReadFile(path) //nolint:gosec // see above. Another server may have been faster
+}
+
+// makeKey writes a key, all of it or nothing, unless there is a file.
+func makeKey(path string) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"*"+temporary)
+	if err != nil {
+		return err
 	}
-	return key, err
+	defer func() { err = errors.Join(err, absent(os.Remove(file.Name()))) }()
+	key := make([]byte, keySize)
+	rand.Read(key)
+	_, err = file.Write(key)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	err = os.Link(file.Name(), path) // a rename would replace the key of another server
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return os.Rename(file.Name(), path) // not every file system has links
+}
+
+// absent takes it for success that a file is not there.
+func absent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (v *vault) path(id string) string { return filepath.Join(v.dir, id+entryName) }

@@ -150,6 +150,14 @@ var tries = map[string]func(order) error{
 		_, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON)
 		return err
 	},
+	"growing memory": func(order) error {
+		_, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_GROWSDOWN)
+		return err
+	},
+	"shadow stack": func(order) error {
+		_, _, errno := unix.Syscall(unix.SYS_MAP_SHADOW_STACK, 0, 1<<20, 0)
+		return errno
+	},
 	"memory file": func(order) error { _, err := unix.MemfdCreate("x", 0); return err },
 	"new call":    func(order) error { _, _, errno := unix.Syscall(9999, 0, 0, 0); return errno },
 	"keys":        func(order) error { _, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, true); return err },

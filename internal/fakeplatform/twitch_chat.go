@@ -256,7 +256,7 @@ func (p *Platform) deleteChat(r *request) answer {
 	case !there:
 		return twitchError(http.StatusNotFound, "The ID in message_id was not found")
 	case r.now.Sub(sent) > chatAge:
-		return twitchError(http.StatusBadRequest, "The message is older than 6 hours")
+		return twitchError(http.StatusNotFound, "The specified message was created more than 6 hours ago.")
 	}
 	delete(c.messages, id)
 	r.did("chat message deleted", ids[0], map[string]any{"id": id})

@@ -135,6 +135,18 @@ func TestAMessageIsChangedByItsID(t *testing.T) {
 	require.Equal(t, []string{"chat message deleted"}, w.Effects("twitch.delete_chat"))
 }
 
+// Twitch answers both with the same status: only a message that is gone is as good
+// as deleted.
+func TestAnOldChatMessageStays(t *testing.T) {
+	w := plugintest.New(t)
+	said, _ := run(t, w, object{"platform": "twitch", "channelId": "42", "content": "hi"}, nil)
+	w.At = w.At.Add(7 * time.Hour)
+	remove := sdktest.Case{Data: object{"platform": "twitch", "action": "delete", "channelId": "42", "messageId": said.MessageID}}
+	failure := w.Run(plugin(), remove).RequireFailure(t, wire.Permanent)
+	require.Contains(t, failure.Message, "more than 6 hours ago")
+	require.Empty(t, w.Effects("twitch.delete_chat"))
+}
+
 func TestAKeyThatIsNotThere(t *testing.T) {
 	w := plugintest.New(t)
 	edit := object{"platform": "discord", "action": "edit", "messageKey": "schedule", "content": "second"}

@@ -212,6 +212,15 @@ func TestMessagesThatAreTooOldGoOneByOne(t *testing.T) {
 	require.Equal(t, []string{"message deleted", "message deleted"}, w.Effects(""))
 }
 
+// Without the permission to manage messages a bot may delete its own, one by one.
+func TestMessagesGoOneByOneWhereABotMayNotDeleteThemTogether(t *testing.T) {
+	w := plugintest.New(t)
+	ids := []string{w.AddMessage("42", "1", "a", w.At, false), w.AddMessage("42", "1", "b", w.At, false)}
+	w.Break(fakeplatform.Fault{Route: "discord.bulk_delete", Kind: fakeplatform.FaultStatus, Status: 403})
+	w.Run(plugin(), at(w, on("discord", "delete_messages", object{"messageIds": ids}))).RequireOK(t)
+	require.Empty(t, w.Contents("42"))
+}
+
 func TestManyUsersAreBannedInBulk(t *testing.T) {
 	w := plugintest.New(t)
 	users := numbers(405)

@@ -352,3 +352,13 @@ func TestDeaths(t *testing.T) {
 	})
 	require.Equal(t, 1, twice, "only a death between the clearing and its note clears again")
 }
+
+// An attempt that failed for want of a note would make sure that it is done again.
+func TestAChatThatCannotBeNotedIsCleared(t *testing.T) {
+	w := plugintest.New(t)
+	result := w.Run(plugintest.WithoutCheckpoints(plugin()), at(w, object{"target": "twitch_chat", "broadcasterId": "42"}))
+	result.RequireOK(t)
+	require.Equal(t, []string{"chat cleared"}, w.Effects(""))
+	require.Equal(t, "warn", result.Logs[0].Level)
+	require.Contains(t, result.Logs[0].Message, "another attempt would")
+}

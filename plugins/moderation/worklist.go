@@ -61,8 +61,8 @@ func (w *worklist) run() error {
 		if err := w.step(); err != nil {
 			return err
 		}
-		if err := w.c.Checkpoint(w.done); err != nil {
-			return err
+		if err := w.c.Checkpoint(w.done); err != nil { // failing would make sure that it is done again
+			w.c.Log.Warn("another attempt would do this again", "next", w.done.Next, "error", err)
 		}
 	}
 	return w.refused()

@@ -15,7 +15,8 @@ import (
 // DataSchema or ConfigSchema. What encoding/json would read, it accepts:
 //
 //   - a struct is an object without further members; a member is required unless
-//     its field is a pointer or has omitempty or omitzero
+//     its field is a pointer or has omitempty or omitzero, and a text when it has
+//     the option string
 //   - texts, booleans, numbers, slices, maps from texts, time.Time (date-time);
 //     json.RawMessage and any accept everything
 //
@@ -93,7 +94,7 @@ func schemaOf(t reflect.Type, within []reflect.Type) jsonSchema {
 	case reflect.Float32, reflect.Float64:
 		return jsonSchema{"type": "number"}
 	case reflect.Slice, reflect.Array:
-		if t.Elem().Kind() == reflect.Uint8 {
+		if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 { // an array of bytes is one of numbers
 			return jsonSchema{"type": "string", "contentEncoding": "base64"}
 		}
 		return jsonSchema{"type": "array", "items": schemaOf(t.Elem(), within)}
@@ -119,6 +120,9 @@ func structSchema(t reflect.Type, within []reflect.Type) jsonSchema {
 			continue
 		}
 		s := schemaOf(f.Type, within)
+		if quoted(f) {
+			s = jsonSchema{"type": "string"}
+		}
 		refine(t, f, s)
 		members[name] = s
 		if !optional && f.Type.Kind() != reflect.Pointer {
@@ -144,6 +148,21 @@ func memberOf(f reflect.StructField) (name string, optional, skip bool) {
 	}
 	words := strings.Split(options, ",")
 	return name, slices.Contains(words, "omitempty") || slices.Contains(words, "omitzero"), false
+}
+
+// quoted tells whether encoding/json reads a field from a text: its json tag has
+// the option string, which is for single values only.
+func quoted(f reflect.StructField) bool {
+	_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	t := f.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct, reflect.Interface, reflect.Pointer:
+		return false
+	}
+	return slices.Contains(strings.Split(options, ","), "string")
 }
 
 // embedded tells whether a promoted field comes through structs without a name

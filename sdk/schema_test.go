@@ -53,6 +53,29 @@ func TestSchemaOf(t *testing.T) {
 	}`, sdk.SchemaOf[everything]())
 }
 
+// What encoding/json writes the schema takes, in the same form.
+func TestSchemaIsOfWhatJSONMakesOfAType(t *testing.T) {
+	type forms struct {
+		Bytes  []byte  `json:"bytes"`
+		Array  [2]byte `json:"array"`
+		Number int64   `json:"number,string"`
+		Yes    *bool   `json:"yes,omitempty,string"`
+		List   []int   `json:"list"`
+	}
+	raw, err := json.Marshal(forms{Bytes: []byte("a"), Number: 7, Yes: new(true), List: []int{1}})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"bytes": "YQ==", "array": [0, 0], "number": "7", "yes": "true", "list": [1]}`, string(raw))
+	require.JSONEq(t, `{
+		"type": "object", "additionalProperties": false, "required": ["bytes", "array", "number", "list"],
+		"properties": {
+			"bytes": {"type": "string", "contentEncoding": "base64"},
+			"array": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+			"number": {"type": "string"}, "yes": {"type": "string"},
+			"list": {"type": "array", "items": {"type": "integer"}}
+		}
+	}`, sdk.SchemaOf[forms]())
+}
+
 func TestSchemaWith(t *testing.T) {
 	type pair struct {
 		A, B *int

@@ -120,7 +120,7 @@ func (o devOptions) serve(ctx context.Context, env environment, list, base strin
 	if err != nil {
 		return fmt.Errorf("the configuration is wrong:\n%w", err)
 	}
-	cfg.LookupEnv = devSecret
+	cfg.LookupEnv = devSecret(base)
 	if code := serveUntil(ctx, cfg, env); code != exitOK {
 		return errors.New("the service has failed")
 	}

@@ -24,6 +24,14 @@ const (
 	maxWorldObjects = 10_000        // messages of a channel, nonces, members of a guild
 )
 
+// remember adds to what a world knows, which forgets the rest when it is too much.
+func remember[V any](known map[string]V, key string, value V) {
+	if _, there := known[key]; !there && len(known) >= maxWorldObjects {
+		clear(known)
+	}
+	known[key] = value
+}
+
 // newID makes a snowflake: milliseconds since 2015, then a sequence.
 func (d *discord) newID(now time.Time) string {
 	d.sequence++

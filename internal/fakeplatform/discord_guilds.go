@@ -77,8 +77,8 @@ func (p *Platform) discordBan(r *request) answer {
 	if r.read(&b) != nil || b.DeleteSeconds < 0 || b.DeleteSeconds > maxDeleteSeconds {
 		return discordInvalid(map[string]string{"delete_message_seconds": "int value should be between 0 and 604800."})
 	}
-	if !g.banned[user] && len(g.banned) < maxWorldObjects {
-		g.banned[user] = true
+	if !g.banned[user] {
+		remember(g.banned, user, true)
 		r.did("user banned", user, map[string]any{"guild": r.PathValue("guild"), "reason": r.Header.Get("X-Audit-Log-Reason")})
 	}
 	return noContent()
@@ -116,7 +116,7 @@ func (p *Platform) bulkBan(r *request) answer {
 			failed = append(failed, u)
 			continue
 		}
-		g.banned[u] = true
+		remember(g.banned, u, true)
 		banned = append(banned, u)
 	}
 	if len(banned) == 0 {
@@ -135,7 +135,7 @@ func (p *Platform) kick(r *request) answer {
 	if g.kicked[user] || g.banned[user] {
 		return discordNotFound("Member", 10007)
 	}
-	g.kicked[user] = true
+	remember(g.kicked, user, true)
 	r.did("user kicked", user, map[string]any{"guild": r.PathValue("guild"), "reason": r.Header.Get("X-Audit-Log-Reason")})
 	return noContent()
 }
@@ -165,7 +165,7 @@ func (p *Platform) modifyMember(r *request) answer {
 		delete(g.timeouts, user)
 		r.did("time-out ended", user, map[string]any{"guild": r.PathValue("guild")})
 	} else {
-		g.timeouts[user] = *until
+		remember(g.timeouts, user, *until)
 		r.did("user timed out", user, map[string]any{"guild": r.PathValue("guild"), "until": until.UTC(), "reason": r.Header.Get("X-Audit-Log-Reason")})
 	}
 	return ok(map[string]any{"user": map[string]string{"id": user}, "communication_disabled_until": until})

@@ -126,6 +126,19 @@ func ok(body any) answer { return answer{status: http.StatusOK, body: body} }
 
 func noContent() answer { return answer{status: http.StatusNoContent} }
 
+// rendered is the same answer, with a body that nothing changes any more.
+func (a answer) rendered() answer {
+	if a.body == nil {
+		return a
+	}
+	raw, err := json.Marshal(a.body)
+	if err != nil {
+		return plainError(http.StatusInternalServerError, err.Error())
+	}
+	a.body = json.RawMessage(raw)
+	return a
+}
+
 func (a answer) write(w http.ResponseWriter) {
 	for name, values := range a.header {
 		w.Header()[name] = values
@@ -191,9 +204,20 @@ func (p *Platform) answer(in *request, f Fault) answer {
 	case f.Kind == FaultRateLimited:
 		return p.limits.injected(in, f)
 	}
+	return p.carryOut(in, f)
+}
+
+// carryOut asks the worlds. The answer is rendered while they stand still: its
+// body may be a part of them, which the next request changes.
+func (p *Platform) carryOut(in *request, f Fault) answer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	admitted := answer{}
+	return p.handle(in, f).rendered()
+}
+
+// handle admits a request and does what it asks for. Platform.mu must be held.
+func (p *Platform) handle(in *request, f Fault) answer {
+	r, admitted := in.route, answer{}
 	if r.admit != nil {
 		if admitted = r.admit(in, in.major()); admitted.status != 0 {
 			return admitted

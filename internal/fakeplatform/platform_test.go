@@ -3,6 +3,7 @@ package fakeplatform_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -323,4 +324,60 @@ func TestTheJournalIsStreamed(t *testing.T) {
 	n, err := resp.Body.Read(buffer)
 	require.NoError(t, err)
 	require.Contains(t, string(buffer[:n]), "streamed")
+}
+
+// meddler is a client that, before it is answered, has another one change the
+// world.
+type meddler struct {
+	*httptest.ResponseRecorder
+	meddle func()
+}
+
+func (m *meddler) Header() http.Header {
+	if meddle := m.meddle; meddle != nil {
+		m.meddle = nil
+		meddle()
+	}
+	return m.ResponseRecorder.Header()
+}
+
+// Answers go out while others change what they are about.
+func TestAnAnswerShowsTheWorldAsItWasAsked(t *testing.T) {
+	for platform, c := range map[string]struct{ path, field string }{
+		"discord": {discord + "channels/7", "topic"}, "twitch": {twitch + "channels?broadcaster_id=7", "title"},
+	} {
+		w := newWorld(t)
+		change := func(to string) { require.Less(t, w.call("PATCH", c.path, object{c.field: to}).status, 300) }
+		change("before")
+		req := httptest.NewRequestWithContext(t.Context(), "GET", c.path, nil)
+		req.Header = as[platform].Clone()
+		m := &meddler{httptest.NewRecorder(), func() { change("after") }}
+		w.Handler().ServeHTTP(m, req)
+		require.Contains(t, m.Body.String(), "before")
+		require.NotContains(t, m.Body.String(), "after")
+	}
+}
+
+// However long a fake is used, it takes so much memory and no more.
+func TestTheWorldIsBounded(t *testing.T) {
+	const members = 10_000
+	w := newWorld(t)
+	for from := 0; from < members; from += 200 {
+		users := []string{}
+		for i := range 200 {
+			users = append(users, fmt.Sprint(1+from+i))
+		}
+		w.now = w.now.Add(time.Minute)
+		require.Equal(t, 200, w.call("POST", discord+"guilds/1/bulk-ban", object{"user_ids": users}).status)
+	}
+	free := func() any {
+		return w.call("GET", discord+"guilds/1?with_counts=true", nil).body["approximate_member_count"]
+	}
+	require.InDelta(t, 1000-members, free(), 0)
+	require.Equal(t, 204, w.call("PUT", discord+"guilds/1/bans/20001", nil).status)
+	require.InDelta(t, 1000-1, free(), 0)
+	for i := range members + 1 {
+		w.SetLive(fmt.Sprint(1+i), "ada", "chess", i, w.now)
+	}
+	require.Len(t, w.call("GET", twitch+"streams", nil).body["data"], 1)
 }

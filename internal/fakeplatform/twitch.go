@@ -102,8 +102,8 @@ func (p *Platform) SetLive(user, login, title string, viewers int, since time.Ti
 		delete(p.twitch.streams, user)
 		return
 	}
-	p.twitch.streams[user] = map[string]any{
+	remember(p.twitch.streams, user, map[string]any{
 		"id": "9" + user, "user_id": user, "user_login": login, "user_name": login, "game_id": "509658", "game_name": "Just Chatting",
 		"type": "live", "title": title, "viewer_count": viewers, "started_at": since.UTC(), "language": "en", "is_mature": false,
-	}
+	})
 }

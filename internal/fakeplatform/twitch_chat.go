@@ -43,11 +43,8 @@ func (p *Platform) sendChat(r *request) answer {
 	if until, banned := c.bans[b.Sender]; banned && (until.IsZero() || r.now.Before(until)) {
 		return notSent("msg_banned", "The sender is banned or timed out in this channel")
 	}
-	if len(c.messages) >= maxWorldObjects {
-		clear(c.messages)
-	}
 	id := uuid.NewString()
-	c.messages[id] = r.now
+	remember(c.messages, id, r.now)
 	r.did("chat message sent", b.Broadcaster, map[string]any{"id": id, "message": b.Message, "replyTo": b.ReplyTo})
 	return ok(map[string]any{"data": []any{map[string]any{"message_id": id, "is_sent": true}}})
 }
@@ -210,10 +207,7 @@ func (p *Platform) twitchBan(r *request) answer {
 	if b.Data.Duration != nil {
 		until = r.now.Add(time.Duration(*b.Data.Duration) * time.Second)
 	}
-	if len(c.bans) >= maxWorldObjects {
-		clear(c.bans)
-	}
-	c.bans[b.Data.User] = until
+	remember(c.bans, b.Data.User, until)
 	item := map[string]any{"broadcaster_id": ids[0], "moderator_id": ids[1], "user_id": b.Data.User, "created_at": r.now.UTC(), "end_time": nil}
 	effect := "user banned"
 	if !until.IsZero() {
@@ -256,7 +250,7 @@ func (p *Platform) deleteChat(r *request) answer {
 	case !there:
 		return twitchError(http.StatusNotFound, "The ID in message_id was not found")
 	case r.now.Sub(sent) > chatAge:
-		return twitchError(http.StatusBadRequest, "The message is older than 6 hours")
+		return twitchError(http.StatusNotFound, "The specified message was created more than 6 hours ago.")
 	}
 	delete(c.messages, id)
 	r.did("chat message deleted", ids[0], map[string]any{"id": id})

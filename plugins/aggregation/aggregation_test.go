@@ -260,7 +260,7 @@ func TestSamplesOfSeveralRuns(t *testing.T) {
 		previous.Decode(t, &out)
 		return out
 	}
-	for i, want := range []string{`{"avg":100,"max":100}`, `{"avg":50,"max":100}`, `{"avg":50,"max":100}`, `{"avg":25,"max":50}`} {
+	for i, want := range []string{`{"avg":100,"max":100}`, `{"avg":50,"max":100}`, `{"avg":25,"max":50}`, `{"avg":37.5,"max":50}`} {
 		w.SetLive("9", "ada", "chess", []int{100, 0, 50, 25}[i], w.At)
 		require.JSONEq(t, want, jsonOf(t, run().Metrics))
 		w.At = w.At.Add(5 * time.Minute)
@@ -268,16 +268,47 @@ func TestSamplesOfSeveralRuns(t *testing.T) {
 
 	// A run for the same time takes the place of the earlier one.
 	w.At = w.At.Add(-5 * time.Minute)
-	require.Equal(t, 3, run().Rows)
+	require.Equal(t, 2, run().Rows)
 	w.SetLive("9", "", "", -1, w.At)
-	require.Equal(t, 2, run().Rows)
-	require.Equal(t, 2, run().Rows)
+	require.Equal(t, 1, run().Rows)
+	require.Equal(t, 1, run().Rows)
 
 	// A task that is changed knows of earlier rows what they have.
 	w.At = w.At.Add(time.Minute)
 	data["metrics"] = list{object{"as": "streams", "op": "count", "field": "/title"}, object{"as": "n", "op": "count"}, object{"as": "max", "op": "max", "field": "/viewer_count"}}
 	w.SetLive("9", "ada", "chess", 3, w.At)
 	require.JSONEq(t, `{"streams":1,"n":2,"max":50}`, jsonOf(t, run().Metrics))
+}
+
+// A late run finds what is in the window of the time that it is meant for.
+func TestSamplesAreKeptLongerThanTheWindow(t *testing.T) {
+	require.Equal(t, 20*time.Minute, samples{window: 10 * time.Minute}.ttl())
+	require.Equal(t, 366*24*time.Hour, samples{window: 300 * 24 * time.Hour}.ttl(), "the host keeps nothing longer")
+}
+
+// The bound is on what is in the window, not on what is kept besides.
+func TestSamplesThatTheWindowHasPassedCountForNoBound(t *testing.T) {
+	for name, test := range map[string]struct {
+		age  time.Duration
+		kind wire.ErrorKind
+	}{"passed": {10 * time.Minute, ""}, "in the window": {5 * time.Minute, wire.Permanent}} {
+		t.Run(name, func(t *testing.T) {
+			w := plugintest.New(t)
+			c := at(w, countOf(object{"kind": "helix_streams", "userIds": []string{"9"}}, object{"windowMs": (10 * time.Minute).Milliseconds()}))
+			c.Execution.TaskID = "t"
+			c.State = map[string]any{}
+			for i := range maxSamples + 1 {
+				key := fmt.Sprintf("samples/t/%015d.00", w.At.Add(-test.age-time.Duration(i)*time.Millisecond).UnixMilli())
+				c.State[key] = part{Rows: []row{}}
+			}
+			result := w.Run(plugin(), c)
+			if test.kind == "" {
+				result.RequireOK(t)
+				return
+			}
+			require.Contains(t, result.RequireFailure(t, test.kind).Message, "more than 2000 samples")
+		})
+	}
 }
 
 // What one run keeps may need several values, and none is too large.

@@ -87,10 +87,13 @@ func (n number) fixed() (units int64, decimals int, ok bool) {
 	return units, len(part), err == nil && len(part) <= maxDecimals
 }
 
+// total adds up what there is. It takes a while: ask once.
 func (s *sum) total() *big.Rat {
 	total, unit := new(big.Rat), big.NewInt(1)
 	for _, units := range s.small {
-		total.Add(total, new(big.Rat).SetFrac(big.NewInt(units), unit))
+		if units != 0 { // seldom
+			total.Add(total, new(big.Rat).SetFrac(big.NewInt(units), unit))
+		}
 		unit = new(big.Int).Mul(unit, big.NewInt(10))
 	}
 	if s.large != nil {

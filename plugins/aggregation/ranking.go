@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"math/big"
 	"slices"
 )
 
@@ -37,24 +38,45 @@ func (r ranking) add(value any, by number) {
 // first returns the k values that are there most often, or with the largest sums.
 // Those that are equal in that come in the order of their text.
 func (r ranking) first(k int, bySum bool) []ranked {
-	keys := make([]string, 0, len(r))
-	for key := range r {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b string) int {
-		order := cmp.Compare(r[b].count, r[a].count)
-		if bySum {
-			order = r[b].sum.total().Cmp(r[a].sum.total())
-		}
-		return cmp.Or(order, cmp.Compare(a, b))
-	})
+	places := r.places(bySum)
+	slices.SortFunc(places, place.compare)
 	shown := []ranked{}
-	for _, key := range keys[:min(k, len(keys))] {
-		one := ranked{Value: r[key].value, Count: r[key].count}
+	for _, p := range places[:min(k, len(places))] {
+		one := ranked{Value: p.value, Count: p.count}
 		if bySum {
-			one.Sum = rendered(r[key].sum.total())
+			one.Sum = rendered(p.total)
 		}
 		shown = append(shown, one)
 	}
 	return shown
+}
+
+// place is what a value is ranked by.
+type place struct {
+	*tally
+	key   string
+	total *big.Rat // nil: by the count
+}
+
+// places has all values, in no order. Each is summed up once, as sorting compares
+// it many times.
+func (r ranking) places(bySum bool) []place {
+	places := make([]place, 0, len(r))
+	for key, of := range r {
+		p := place{tally: of, key: key}
+		if bySum {
+			p.total = of.sum.total()
+		}
+		places = append(places, p)
+	}
+	return places
+}
+
+// compare puts the larger one first.
+func (p place) compare(q place) int {
+	order := cmp.Compare(q.count, p.count)
+	if p.total != nil {
+		order = q.total.Cmp(p.total)
+	}
+	return cmp.Or(order, cmp.Compare(p.key, q.key))
 }

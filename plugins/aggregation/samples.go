@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,11 +17,13 @@ const (
 	maxSamples  = 2000     // parts in a window
 	maxPartSize = 48 << 10 // bytes of one part; a value of the state has 64 KiB
 	maxParts    = 64       // of one run
+
+	maxKept = 366 * 24 * time.Hour // the longest that the state keeps a value
 )
 
 // samples are the rows of earlier runs, for a window of rows that know no time of
-// their own. Those of a run are kept in parts, under its time, and vanish when
-// the window has passed them.
+// their own. Those of a run are kept in parts, under its time, and vanish some time
+// after the window has passed them.
 type samples struct {
 	c      *sdk.Context
 	window time.Duration
@@ -40,21 +43,28 @@ func (s samples) key(at time.Time, n int) string {
 	return fmt.Sprintf("%s%015d.%02d", s.prefix(), at.UnixMilli(), n)
 }
 
-// earlier calls add with the rows of the runs within the window before this one.
+// ttl is how long a sample is kept. The state counts from when it was written, the
+// window from when runs are meant for: a run that comes late, up to a window, still
+// finds what is in its window.
+func (s samples) ttl() time.Duration { return min(2*s.window, maxKept) }
+
+// earlier calls add with the rows of the runs before this one that are younger than
+// the window. One as old as the window has been passed by it, so that as many runs
+// count as fit into it.
 func (s samples) earlier(add func(row) error) error {
 	keys, err := s.c.Keys(s.prefix())
 	if err != nil {
 		return err
 	}
+	now := s.c.Execution.NominalTime
+	keys = slices.DeleteFunc(keys, func(key string) bool {
+		at, ok := s.timeOf(key)
+		return !ok || !at.Before(now) || !at.After(now.Add(-s.window))
+	})
 	if len(keys) > maxSamples {
 		return sdk.Permanent(fmt.Errorf("the window holds more than %d samples; shorten windowMs, or let the task run less often", maxSamples))
 	}
-	now := s.c.Execution.NominalTime
 	for _, key := range keys {
-		at, ok := s.timeOf(key)
-		if !ok || !at.Before(now) || at.Before(now.Add(-s.window)) {
-			continue
-		}
 		if err := s.part(key, add); err != nil {
 			return err
 		}
@@ -114,7 +124,7 @@ func (s samples) keep(rows []row) error {
 		if n == maxParts {
 			return sdk.Permanent(errors.New("the rows of one run are too many to keep; without windowMs they need not be kept, with a timeField neither"))
 		}
-		if err := s.c.Set(s.key(now, n), part{s.fields, rows[:fit]}, s.window); err != nil {
+		if err := s.c.Set(s.key(now, n), part{s.fields, rows[:fit]}, s.ttl()); err != nil {
 			return err
 		}
 		rows, n = rows[fit:], n+1

@@ -184,6 +184,21 @@ func TestTopLists(t *testing.T) {
 	require.Equal(t, 1, made.ignored)
 }
 
+// What a value costs in a list hardly grows with how many there are: a run may
+// meet as many as it has rows.
+func TestAValueOfATopListIsSummedUpOnce(t *testing.T) {
+	allocations := func(values int) float64 {
+		r := ranking{}
+		for i := range values {
+			n, err := numberOf(json.Number(fmt.Sprintf("%d.5", i*7919%values)))
+			require.NoError(t, err)
+			r.add(i, n)
+		}
+		return testing.AllocsPerRun(1, func() { r.first(10, true) }) / float64(values)
+	}
+	require.InDelta(t, allocations(100), allocations(3000), 50, "comparing takes some, too")
+}
+
 func TestGroups(t *testing.T) {
 	made := filled(t, input{GroupBy: []string{"/a/b", "/c"}, Metrics: []metric{{As: "n", Op: "count"}}},
 		`{"a":{"b":1},"c":"x"}`, `{"a":{"b":1},"c":"x"}`, `{"a":{"b":"1"},"c":"x"}`, `{"c":["x"]}`, `{"a":7}`)
@@ -204,11 +219,12 @@ func TestBounds(t *testing.T) {
 	require.NoError(t, made.add(row{json.Number("1")}))
 	require.EqualError(t, made.add(row{"another"}), "more than 1000 groups; group by something that has fewer values")
 
-	made = newTable(input{Metrics: metrics("/x", "p50")})
-	for range maxRows {
-		require.NoError(t, made.add(row{json.Number("1")}))
+	made = newTable(input{Metrics: metrics("/x", "p50"), Top: []top{{As: "much", Field: "/y", By: "/x", K: 1}}})
+	for i := range maxRows {
+		require.NoError(t, made.add(row{json.Number("1"), json.Number(strconv.Itoa(i % (maxRows / 2)))}))
 	}
-	err := made.add(row{json.Number("1")})
+	require.JSONEq(t, `{"rows":100000,"metrics":{"p50":1},"top":{"much":[{"value":0,"count":2,"sum":2}]}}`, shown(t, made))
+	err := made.add(row{json.Number("1"), nil})
 	require.EqualError(t, err, "more than 100000 rows; narrow the window or the sources")
 	require.True(t, sdk.IsPermanent(err))
 }

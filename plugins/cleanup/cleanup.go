@@ -51,7 +51,10 @@ func clearChat(c *sdk.Context, client *twitch.Client, in input) error {
 	if err := patiently(c, func() error { return client.ClearChat(in.BroadcasterID) }); err != nil {
 		return err
 	}
-	return c.Checkpoint(true)
+	if err := c.Checkpoint(true); err != nil { // failing would make sure that it is cleared again
+		c.Log.Warn("another attempt would clear the chat again", "error", err)
+	}
+	return nil
 }
 
 // patiently repeats what a rate limit has kept from happening.

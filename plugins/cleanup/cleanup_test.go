@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,40 @@ func TestWhoseMessagesGo(t *testing.T) {
 			require.Equal(t, test.left, w.Contents("42"))
 		})
 	}
+}
+
+// Without the permission to manage messages a bot may delete its own, one by one.
+func TestABotThatMayDeleteItsOwnMessagesOnly(t *testing.T) {
+	w := plugintest.New(t)
+	for i := range 150 {
+		w.AddMessage("42", bot, fmt.Sprint(i), w.At.Add(-8*day-time.Duration(i)*time.Minute), false)
+	}
+	w.Break(fakeplatform.Fault{Route: "discord.bulk_delete", Kind: fakeplatform.FaultStatus, Status: 403})
+	var out output
+	w.Run(plugin(), at(w, weekly(nil))).Decode(t, &out)
+	require.Equal(t, 150, out.Removed)
+	require.Empty(t, w.Contents("42"))
+	require.Len(t, w.Journal().Requests("discord.bulk_delete"), 1, "what the bot may not do it is not asked for again")
+}
+
+// Messages of Discord's own stay, and do not keep the others from going.
+func TestAMessageOfDiscordsOwn(t *testing.T) {
+	w := plugintest.New(t)
+	for i := range 3 {
+		w.AddMessage("42", bot, fmt.Sprint(i), w.At.Add(-8*day-time.Duration(i)*time.Minute), false)
+	}
+	c := at(w, weekly(nil))
+	refused := 0
+	c.HTTP = func(r sdk.HTTPRequest) (sdk.HTTPResponse, error) {
+		if strings.HasSuffix(r.URL, "/bulk-delete") || r.Method == "DELETE" && refused == 1 {
+			refused++
+			return sdk.HTTPResponse{Status: 400, Body: []byte(`{"code": 50021, "message": "Cannot execute action on a system message"}`)}, nil
+		}
+		return w.HTTP(r)
+	}
+	var out output
+	w.Run(plugin(), c).Decode(t, &out)
+	require.Equal(t, output{Target: "discord_messages", Removed: 2, Kept: 1}, out)
 }
 
 // A run that reaches its limit says so, and the next one goes on, until it is
@@ -254,7 +289,7 @@ func TestFaults(t *testing.T) {
 		"a page that is cut short":  {fakeplatform.Fault{Route: "discord.get_messages", Kind: fakeplatform.FaultWrongJSON}, wire.Retryable, 0},
 		"a deletion that is no use": {fakeplatform.Fault{Route: "discord.delete_message", Kind: fakeplatform.FaultResetAfter}, wire.Retryable, 0},
 		"401":                       {fakeplatform.Fault{Route: "discord.get_current_user", Kind: fakeplatform.FaultUnauthorized}, wire.Permanent, 0},
-		"403":                       {fakeplatform.Fault{Route: "discord.bulk_delete", Kind: fakeplatform.FaultStatus, Status: 403}, wire.Permanent, 0},
+		"403 of a page":             {fakeplatform.Fault{Route: "discord.get_messages", Kind: fakeplatform.FaultStatus, Status: 403}, wire.Permanent, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := plugintest.New(t)
@@ -316,4 +351,14 @@ func TestDeaths(t *testing.T) {
 		twice += len(w.Effects("")) - 1
 	})
 	require.Equal(t, 1, twice, "only a death between the clearing and its note clears again")
+}
+
+// An attempt that failed for want of a note would make sure that it is done again.
+func TestAChatThatCannotBeNotedIsCleared(t *testing.T) {
+	w := plugintest.New(t)
+	result := w.Run(plugintest.WithoutCheckpoints(plugin()), at(w, object{"target": "twitch_chat", "broadcasterId": "42"}))
+	result.RequireOK(t)
+	require.Equal(t, []string{"chat cleared"}, w.Effects(""))
+	require.Equal(t, "warn", result.Logs[0].Level)
+	require.Contains(t, result.Logs[0].Message, "another attempt would")
 }

@@ -27,9 +27,10 @@ type sweep struct {
 	client *discord.Client
 	in     input
 
-	self string // the bot's own id, when its messages go
-	at   place
-	more bool
+	self   string // the bot's own id, when its messages go
+	at     place
+	more   bool
+	singly bool // the bot may not delete messages together
 }
 
 // place is where a sweep is: the checkpoint, and what is kept for the next run.
@@ -123,16 +124,22 @@ func (s *sweep) delete(ids []string) error {
 	for young < len(ids) && discord.Time(ids[young]).After(oldest) {
 		young++
 	}
-	if young >= 2 {
+	if young >= 2 && !s.singly {
 		err := patiently(s.c, func() error { return s.client.DeleteBulk(s.in.ChannelID, ids[:young], s.in.Reason) })
 		switch {
 		case err == nil:
 			s.at.Removed += young
 			ids = ids[young:]
-		case !discord.IsCode(err, discord.CodeTooOld):
+		case !discord.OneByOne(err):
 			return err
+		default:
+			s.singly = discord.IsStatus(err, 403)
 		}
 	}
+	return s.deleteSingly(ids)
+}
+
+func (s *sweep) deleteSingly(ids []string) error {
 	for _, id := range ids {
 		err := patiently(s.c, func() error { return s.client.Delete(s.in.ChannelID, id, s.in.Reason) })
 		switch {

@@ -3,7 +3,8 @@ package discord
 import "encoding/json"
 
 // Mentions says who is pinged. Its zero value pings nobody; a message without it
-// would ping everybody that the text names.
+// would ping everybody that the text names. Users are parsed or listed, and so are
+// roles: Discord refuses both at once, which a task type's rules.json rules out.
 type Mentions struct {
 	Parse []string `json:"parse,omitempty" doc:"Whom the text may ping by naming them" schema:"maxItems=3; uniqueItems=true; items.enum=users|roles|everyone"`
 	Users []string `json:"users,omitempty" doc:"Ids of users that the text may ping" schema:"maxItems=100; uniqueItems=true; items.pattern=^[0-9]{1,20}$"`

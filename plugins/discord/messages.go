@@ -79,6 +79,13 @@ func (d *Client) DeleteBulk(channel string, messages []string, reason string) er
 	return d.call("POST", "/channels/"+channel+"/messages/bulk-delete", reason, map[string]any{"messages": messages}, nil)
 }
 
+// OneByOne tells whether DeleteBulk was refused for what Delete may not mind: a
+// message that is too old, one of Discord's own among them, or that the bot may
+// delete its own messages and no others, for which there is no bulk.
+func OneByOne(err error) bool {
+	return IsStatus(err, 403) || IsCode(err, CodeTooOld, CodeSystemMessage)
+}
+
 // Messages lists up to limit messages, newest first: those before an id, or the
 // newest for "".
 func (d *Client) Messages(channel, before string, limit int) ([]Posted, error) {

@@ -135,6 +135,27 @@ func TestAMessageIsChangedByItsID(t *testing.T) {
 	require.Equal(t, []string{"chat message deleted"}, w.Effects("twitch.delete_chat"))
 }
 
+// Twitch answers both with the same status: only a message that is gone is as good
+// as deleted.
+func TestAnOldChatMessageStays(t *testing.T) {
+	w := plugintest.New(t)
+	said, _ := run(t, w, object{"platform": "twitch", "channelId": "42", "content": "hi"}, nil)
+	w.At = w.At.Add(7 * time.Hour)
+	remove := sdktest.Case{Data: object{"platform": "twitch", "action": "delete", "channelId": "42", "messageId": said.MessageID}}
+	failure := w.Run(plugin(), remove).RequireFailure(t, wire.Permanent)
+	require.Contains(t, failure.Message, "more than 6 hours ago")
+	require.Empty(t, w.Effects("twitch.delete_chat"))
+}
+
+// Each kind of mention is parsed or listed, and one may be parsed beside the other.
+func TestMentions(t *testing.T) {
+	for _, mentions := range []object{
+		{"parse": []string{"users"}, "roles": []string{"1"}}, {"parse": []string{"roles", "everyone"}, "users": []string{"1"}}, {"users": []string{"1"}, "roles": []string{"2"}},
+	} {
+		run(t, plugintest.New(t), object{"platform": "discord", "channelId": "42", "content": "hi", "mentions": mentions}, nil)
+	}
+}
+
 func TestAKeyThatIsNotThere(t *testing.T) {
 	w := plugintest.New(t)
 	edit := object{"platform": "discord", "action": "edit", "messageKey": "schedule", "content": "second"}
@@ -197,6 +218,8 @@ func TestWhatNoTaskCanSay(t *testing.T) {
 		"an announcement with key":  {base("platform", "twitch", "announcement", object{}, "messageKey", "k"), "/messageKey"},
 		"an edit on Twitch":         {base("platform", "twitch", "action", "edit", "messageId", "1"), "/action"},
 		"embeds on Twitch":          {base("platform", "twitch", "embeds", []object{{"title": "x"}}), "/embeds"},
+		"users in two ways":         {base("mentions", object{"parse": []string{"users"}, "users": []string{"1"}}), "/mentions/users"},
+		"roles in two ways":         {base("mentions", object{"parse": []string{"roles"}, "roles": []string{"1"}}), "/mentions/roles"},
 		"mentions on Twitch":        {base("platform", "twitch", "mentions", object{}), "/mentions"},
 		"a send with an id":         {base("messageId", "1"), "/messageId"},
 		"an edit of nothing":        {base("action", "edit"), "messageId"},

@@ -81,10 +81,10 @@ func (ch channel) together(messages []string) int {
 	return n
 }
 
-// many implements actor.
+// many implements actor. What is not deleted in bulk may be one by one.
 func (ch channel) many(messages []string) ([]string, error) {
 	err := ch.client.DeleteBulk(ch.in.ChannelID, messages, ch.in.Reason)
-	if discord.IsCode(err, discord.CodeTooOld) {
+	if discord.OneByOne(err) {
 		return messages, nil
 	}
 	return nil, err

@@ -111,3 +111,13 @@ func TestDeathsWhileMessagesAreDeleted(t *testing.T) {
 		require.Len(t, w.Effects(""), 3)
 	})
 }
+
+// An attempt that failed for want of a note would make sure that it is done again.
+func TestAWarningThatCannotBeNotedIsGiven(t *testing.T) {
+	w := plugintest.New(t)
+	result := w.Run(plugintest.WithoutCheckpoints(plugin()), at(w, on("twitch", "warn", object{"userIds": numbers(2), "reason": "x"})))
+	result.RequireOK(t)
+	require.Equal(t, []string{"user warned", "user warned"}, w.Effects(""))
+	require.Equal(t, "warn", result.Logs[0].Level)
+	require.Contains(t, result.Logs[0].Message, "another attempt would")
+}

@@ -31,7 +31,7 @@ type actor interface {
 // Notes in the result.
 const (
 	noteEnded     = "the time-out's end has passed; nothing was done"
-	noteEndedLast = "the time-out's end passed during the run; the rest was left alone"
+	noteEndedLast = "the time-out's end has passed before all was done; the rest was left alone"
 )
 
 func handle(c *sdk.Context, in input) (output, error) {
@@ -42,13 +42,8 @@ func handle(c *sdk.Context, in input) (output, error) {
 	}
 	end := in.end(c.Execution.NominalTime)
 	if !end.IsZero() {
-		now := c.Now()
 		out.Until = &end
-		if !end.After(now) {
-			out.Note = noteEnded
-			return out, nil
-		}
-		if err := in.checkEnd(end, now); err != nil {
+		if err := in.checkEnd(end, c.Now()); err != nil {
 			return out, err
 		}
 	}
@@ -57,9 +52,7 @@ func handle(c *sdk.Context, in input) (output, error) {
 		return out, err
 	}
 	out.Done = w.done.count(w.targets)
-	if w.ended {
-		out.Note = noteEndedLast
-	}
+	out.Note = w.note()
 	return out, nil
 }
 

@@ -212,6 +212,15 @@ func TestMessagesThatAreTooOldGoOneByOne(t *testing.T) {
 	require.Equal(t, []string{"message deleted", "message deleted"}, w.Effects(""))
 }
 
+// Without the permission to manage messages a bot may delete its own, one by one.
+func TestMessagesGoOneByOneWhereABotMayNotDeleteThemTogether(t *testing.T) {
+	w := plugintest.New(t)
+	ids := []string{w.AddMessage("42", "1", "a", w.At, false), w.AddMessage("42", "1", "b", w.At, false)}
+	w.Break(fakeplatform.Fault{Route: "discord.bulk_delete", Kind: fakeplatform.FaultStatus, Status: 403})
+	w.Run(plugin(), at(w, on("discord", "delete_messages", object{"messageIds": ids}))).RequireOK(t)
+	require.Empty(t, w.Contents("42"))
+}
+
 func TestManyUsersAreBannedInBulk(t *testing.T) {
 	w := plugintest.New(t)
 	users := numbers(405)
@@ -248,6 +257,63 @@ func TestRefusalsOneAfterTheOtherEndTheRun(t *testing.T) {
 			w.Run(plugin(), at(w, on(platform, "unban", object{"userIds": numbers(50)}))).RequireFailure(t, wire.Permanent)
 			require.Len(t, w.Journal().Requests(""), requests)
 		}
+	}
+}
+
+// A run that refusals end counts what it did before them.
+func TestTheLastRefusalIsCounted(t *testing.T) {
+	w := plugintest.New(t)
+	c := at(w, on("discord", "kick", object{"userIds": numbers(14)}))
+	asked := 0
+	c.HTTP = func(r sdk.HTTPRequest) (sdk.HTTPResponse, error) {
+		if asked++; asked > 3 {
+			return sdk.HTTPResponse{Status: 403}, nil
+		}
+		return w.HTTP(r)
+	}
+	failure := w.Run(plugin(), c).RequireFailure(t, wire.Permanent)
+	require.Contains(t, failure.Message, "10 of 14 were refused, 3 are done: ")
+}
+
+// What earlier attempts did is told by one for which the end has passed.
+func TestTheEndOfATimeOutMayPassBetweenAttempts(t *testing.T) {
+	refused := []fakeplatform.Fault{{Route: "discord.modify_member", Kind: fakeplatform.FaultStatus, Status: 403, Times: 1}}
+	for name, test := range map[string]struct {
+		faults  []fakeplatform.Fault
+		done    int
+		note    string
+		failure string
+	}{
+		"some were done":   {nil, 2, noteEndedLast, ""},
+		"one was refused":  {refused, 0, "", "1 of 3 were refused, 1 are done: 1000: discord: Forbidden (403)"},
+		"the first failed": {[]fakeplatform.Fault{{Route: "discord.modify_member", Kind: fakeplatform.FaultStatus, Status: 503, Times: 1}}, 0, noteEnded, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := plugintest.New(t)
+			for _, f := range test.faults {
+				w.Break(f)
+			}
+			c := at(w, on("discord", "timeout", object{"userIds": numbers(3), "durationMs": 600_000}))
+			asked := 0
+			c.HTTP = func(r sdk.HTTPRequest) (sdk.HTTPResponse, error) {
+				if asked++; asked > 2 {
+					return sdk.HTTPResponse{Status: 503}, nil
+				}
+				return w.HTTP(r)
+			}
+			first := w.Run(plugin(), c)
+			first.RequireFailure(t, wire.Retryable)
+			w.At = w.At.Add(10 * time.Minute)
+			second := w.Run(plugin(), plugintest.Again(c, first))
+			if test.failure != "" {
+				require.Equal(t, test.failure, second.RequireFailure(t, wire.Permanent).Message)
+				return
+			}
+			var out output
+			second.Decode(t, &out)
+			require.Equal(t, test.done, out.Done)
+			require.Equal(t, test.note, out.Note)
+		})
 	}
 }
 

@@ -61,30 +61,33 @@ func (w *worklist) run() error {
 		if err := w.step(); err != nil {
 			return err
 		}
-		if err := w.c.Checkpoint(w.done); err != nil {
-			return err
+		if err := w.c.Checkpoint(w.done); err != nil { // failing would make sure that it is done again
+			w.c.Log.Warn("another attempt would do this again", "next", w.done.Next, "error", err)
 		}
 	}
 	return w.refused()
 }
 
+// note says what has not been done, because the end has passed.
+func (w *worklist) note() string {
+	switch {
+	case !w.ended:
+		return ""
+	case w.done.count(w.targets) == 0:
+		return noteEnded
+	}
+	return noteEndedLast
+}
+
 // step does it to the next target, or to several at once.
 func (w *worklist) step() error {
 	if left := w.done.Singly; len(left) > 0 {
-		if err := w.one(left[0]); err != nil {
-			return err
-		}
-		w.done.Singly = left[1:]
-		return nil
+		return w.one(left[0], func() { w.done.Singly = left[1:] })
 	}
 	left := w.targets[w.done.Next:]
 	n := w.actor.together(left)
 	if n < 2 {
-		if err := w.one(left[0]); err != nil {
-			return err
-		}
-		w.done.Next++
-		return nil
+		return w.one(left[0], func() { w.done.Next++ })
 	}
 	var rest []string
 	err := w.patiently(func() (err error) {
@@ -98,12 +101,16 @@ func (w *worklist) step() error {
 	return nil
 }
 
-// one does it to one target. A refusal of one among many does not keep it from
-// the others.
-func (w *worklist) one(target string) error {
+// one does it to one target, and goes past it with pass. A refusal of one among many
+// does not keep it from the others.
+func (w *worklist) one(target string, pass func()) error {
 	err := w.patiently(func() error { return w.actor.one(target) })
-	if err == nil || len(w.targets) == 1 || !concernsTarget(err) {
+	if err != nil && (len(w.targets) == 1 || !concernsTarget(err)) {
 		return err
+	}
+	pass()
+	if err == nil {
+		return nil
 	}
 	w.c.Log.Warn("refused", "target", target, "error", err)
 	w.done.Refused = append(w.done.Refused, refusal{target, err.Error()})
@@ -137,6 +144,6 @@ func (w *worklist) refused() error {
 	for _, r := range w.done.Refused[:min(3, len(w.done.Refused))] {
 		told = append(told, r.Target+": "+r.Error)
 	}
-	text := fmt.Sprintf("%d of %d were refused, %d are done: %s", len(w.done.Refused), len(w.targets), max(w.done.count(w.targets), 0), strings.Join(told, "; "))
+	text := fmt.Sprintf("%d of %d were refused, %d are done: %s", len(w.done.Refused), len(w.targets), w.done.count(w.targets), strings.Join(told, "; "))
 	return sdk.Permanent(errors.New(text))
 }

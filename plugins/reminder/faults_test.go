@@ -97,6 +97,33 @@ func TestBothRoutesFail(t *testing.T) {
 	}
 }
 
+// A route that was refused for good is left alone while attempts for the other go
+// on, and decides in the end.
+func TestARouteThatWasRefusedIsNotTriedAgain(t *testing.T) {
+	for refused, other := range map[string]string{"discord": "twitch", "twitch": "discord"} {
+		t.Run(refused, func(t *testing.T) {
+			w := plugintest.New(t)
+			w.Break(fakeplatform.Fault{Route: refused + ".*", Kind: fakeplatform.FaultUnauthorized})
+			w.Break(fakeplatform.Fault{Route: other + ".*", Kind: fakeplatform.FaultStatus, Status: 503, Times: 2})
+			c := sdktest.Case{Data: everywhere}
+			for range 2 {
+				last := w.Run(plugin(), c)
+				last.RequireFailure(t, wire.Retryable)
+				c = plugintest.Again(c, last)
+			}
+			last := w.Run(plugin(), c)
+			require.Equal(t, refused+": 401: Unauthorized (401)", last.RequireFailure(t, wire.Permanent).Message)
+			require.Empty(t, last.Notifications)
+			require.Equal(t, map[string]int{other: 1}, messages(w))
+			asked := map[string]int{}
+			for _, e := range w.Journal().Requests("") {
+				asked[e.Platform]++
+			}
+			require.Equal(t, map[string]int{refused: 1, other: 3}, asked)
+		})
+	}
+}
+
 // An attempt that dies at any operation is followed by one that ends the work:
 // once on Discord, once on Twitch unless it died between the effect and its note,
 // and one notification, with the success.

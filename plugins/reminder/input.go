@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"slices"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
@@ -15,7 +16,7 @@ type config struct {
 	Twitch  *twitch.Config  `json:"twitch,omitempty"`
 }
 
-// input is a task's data.
+// input is a task's data. Which members exclude each other is in rules.json.
 type input struct {
 	ChannelID string   `json:"channelId" doc:"The channel to remind, as the notification service knows it; for a platform that is reached directly its id there" schema:"minLength=1; maxLength=256"`
 	Message   string   `json:"message" doc:"The text to send, a template" schema:"minLength=1; maxLength=2000"`
@@ -33,6 +34,11 @@ const (
 	viaTwitch  = "twitch"
 )
 
+// rules says which members of input exclude each other.
+//
+//go:embed rules.json
+var rules string
+
 func plugin() sdk.Plugin {
 	return sdk.Typed(sdk.Plugin{
 		Name:         "reminder",
@@ -40,6 +46,7 @@ func plugin() sdk.Plugin {
 		Summary:      "Notifies the people of a channel.",
 		Capabilities: []sdk.Capability{sdk.CapabilityNotify},
 		Optional:     []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets}, // for direct routes
+		DataSchema:   sdk.SchemaWith[input](rules),
 		ConfigSchema: sdk.SchemaOf[config](),
 		Sample:       `{"channelId":"sample","message":"sample {{format .NominalTime \"15:04\"}}","notifyVia":["discord"],"timezone":"Europe/Berlin"}`,
 	}, remind)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -52,9 +53,16 @@ func remind(c *sdk.Context, in input) (report, error) {
 	return out, nil
 }
 
+// progress is the checkpoint: what became of the direct routes, by name.
+type progress struct {
+	Taken   map[string]string `json:"taken"`             // ids of the messages
+	Refused map[string]string `json:"refused,omitempty"` // why no attempt can take them
+}
+
 // sendAll takes the direct routes and returns the ids of the messages. Those that
-// an earlier attempt has taken, as its checkpoint says, are not taken again. One
-// that fails does not hold up the other.
+// an earlier attempt has taken, as its checkpoint says, are not taken again, and
+// those that were refused for good are not tried again: platforms ban those who go
+// on. One that fails does not hold up the other.
 func sendAll(c *sdk.Context, routes []route) (map[string]string, error) {
 	if len(routes) == 0 {
 		return nil, nil
@@ -64,26 +72,40 @@ func sendAll(c *sdk.Context, routes []route) (map[string]string, error) {
 			return nil, err
 		}
 	}
-	done := map[string]string{}
+	done := progress{Taken: map[string]string{}, Refused: map[string]string{}}
 	if _, err := c.LoadCheckpoint(&done); err != nil {
 		return nil, err
 	}
 	var failed []error
 	for _, r := range routes {
-		if _, taken := done[r.name]; taken {
-			continue
-		}
-		id, err := r.send()
-		if err != nil {
+		if err := done.take(c, r); err != nil {
 			failed = append(failed, err)
-			continue
-		}
-		done[r.name] = id
-		if err := c.Checkpoint(done); err != nil {
-			c.Log.Warn("another attempt would take this route again", "via", r.name, "error", err)
 		}
 	}
-	return done, joined(failed)
+	return done.Taken, joined(failed)
+}
+
+// take takes a route unless an earlier attempt has, and notes what became of it.
+func (p *progress) take(c *sdk.Context, r route) error {
+	if _, taken := p.Taken[r.name]; taken {
+		return nil
+	}
+	if why, refused := p.Refused[r.name]; refused {
+		return sdk.Permanent(errors.New(why))
+	}
+	id, failure := r.send()
+	switch {
+	case failure == nil:
+		p.Taken[r.name] = id
+	case sdk.IsPermanent(failure):
+		p.Refused[r.name] = failure.Error()
+	default:
+		return failure
+	}
+	if err := c.Checkpoint(p); err != nil {
+		c.Log.Warn("another attempt would take this route again", "via", r.name, "error", err)
+	}
+	return failure
 }
 
 // joined makes one error of those of two routes. Another attempt makes sense when

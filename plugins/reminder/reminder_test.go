@@ -133,6 +133,8 @@ func TestWhatNoTaskCanSay(t *testing.T) {
 		"a route twice":        {object{"channelId": "c", "message": "m", "notifyVia": []string{"email", "email"}}, "/notifyVia"},
 		"a route in capitals":  {object{"channelId": "c", "message": "m", "notifyVia": []string{"EMail"}}, "/notifyVia/0"},
 		"a broadcaster's name": {object{"channelId": "c", "message": "m", "twitchChannelId": "ada"}, "/twitchChannelId"},
+		"users in two ways":    {object{"channelId": "c", "message": "m", "mentions": object{"parse": []string{"users"}, "users": []string{"1"}}}, "/mentions/users"},
+		"roles in two ways":    {object{"channelId": "c", "message": "m", "mentions": object{"parse": []string{"everyone", "roles"}, "roles": []string{"1"}}}, "/mentions/roles"},
 		"an unknown member":    {object{"channelId": "c", "message": "m", "text": "m"}, "text"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,11 +86,15 @@ func (t *Client) DeleteMessage(broadcaster, message string) error {
 	q := t.moderated(broadcaster)
 	q.Set("message_id", message)
 	err := t.call("DELETE", "/moderation/chat", q, nil, nil)
-	if says(err, 404, "") {
+	if says(err, 404, "") && !says(err, 404, tooOld) {
 		return nil
 	}
 	return err
 }
+
+// tooOld is in the words of the 404 that means that the message is still there:
+// the status is the same as of one that is gone.
+const tooOld = "6 hours"
 
 // ClearChat removes all messages from chat.
 func (t *Client) ClearChat(broadcaster string) error {

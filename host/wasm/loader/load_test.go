@@ -2,6 +2,8 @@ package loader_test
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +115,40 @@ func TestLoadRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 	_, err := loader.Load(with(func(*module) {}).bytes())
 	require.NoError(t, err, "what the cases changed was fine before")
+}
+
+// What takes the engine far more memory than the module has bytes is counted.
+func TestLoadRefusesTooMuchOfOneKind(t *testing.T) {
+	const mutable, constant, data = "\x7f\x01\x41\x00\x0b", "\x7f\x00\x41\x00\x0b", "\x01\x00"
+	tests := map[string]struct {
+		most int
+		fill func(m *module, n int)
+	}{
+		"types":                   {50_000, func(m *module, n int) { m.types = slices.Repeat(m.types, n) }},
+		"tables":                  {100, func(m *module, n int) { m.tables = slices.Repeat([]string{"\x70\x00\x00"}, n) }},
+		"globals":                 {10_000, func(m *module, n int) { m.globals = slices.Repeat([]string{constant}, n) }},
+		"globals that can change": {1000, func(m *module, n int) { m.globals = slices.Repeat([]string{mutable}, n) }},
+		"exports":                 {10_000, func(m *module, n int) { m.exports = exportsOf(n) }},
+		"element segments":        {10_000, func(m *module, n int) { m.elements = slices.Repeat([]string{"\x01\x00\x00"}, n) }},
+		"data segments":           {100_000, func(m *module, n int) { m.data = slices.Repeat([]string{data}, n) }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := loader.Load(with(func(m *module) { test.fill(m, test.most) }).bytes())
+			require.NoError(t, err)
+			_, err = loader.Load(with(func(m *module) { test.fill(m, test.most+1) }).bytes())
+			require.ErrorContains(t, err, name)
+			require.ErrorContains(t, err, fmt.Sprint(test.most))
+		})
+	}
+}
+
+// exportsOf exports the first function n times.
+func exportsOf(n int) (all []string) {
+	for i := range n {
+		all = append(all, export(fmt.Sprint("f", i), 0, 0))
+	}
+	return all
 }
 
 // compileBomb is a few kilobytes that take the compiler minutes: loops within

@@ -11,6 +11,15 @@ const (
 	maxFunctions = 200_000 // functions of a module
 	maxLocals    = 10_000  // locals of a function, its parameters included
 
+	// What costs the engine a multiple of the bytes it takes in the module.
+	maxTypes    = 50_000
+	maxTables   = 100
+	maxGlobals  = 10_000
+	maxMutable  = 1000 // globals of these that can change; a run's are put back one by one
+	maxExports  = 10_000
+	maxElements = 10_000  // element segments
+	maxData     = 100_000 // data segments; the linker of Go writes up to that many
+
 	maxFunctionTime = 5 * time.Second  // estimated compilation of one function
 	maxModuleTime   = 30 * time.Second // and of all
 )

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tetratelabs/wazero/api"
+
 	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/host/wasm/loader"
 )
@@ -141,4 +143,27 @@ func RestAll(hp host.Plugin) {
 	for _, i := range p.pool.idle {
 		i.rest()
 	}
+}
+
+// counter is a fuel that is looked at, and room a memory of zeros.
+type counter struct {
+	api.MutableGlobal
+	fuel uint64
+}
+
+func (c *counter) Get() uint64  { return c.fuel }
+func (c *counter) Set(n uint64) { c.fuel = n }
+
+type room struct{ api.Memory }
+
+func (room) Read(_, n uint32) ([]byte, bool)    { return make([]byte, n), true }
+func (room) ReadUint64Le(uint32) (uint64, bool) { return 0, true }
+func (room) WriteUint32Le(uint32, uint32) bool  { return true }
+
+// Charged calls a function of the system with a memory of zeros and returns the
+// fuel that it took beside the cost of every call.
+func Charged(ctx context.Context, function string, args ...uint64) int64 {
+	fuel := &counter{}
+	system[function].call(context.WithValue(ctx, runKey{}, &run{fuel: fuel}), room{}, args)
+	return -int64(fuel.fuel)
 }

@@ -146,6 +146,31 @@ func TestLargeFillsEndAtTheirDeadline(t *testing.T) {
 	require.Less(t, overshoot(t, p, nil), time.Second)
 }
 
+// emptyWrites calls fd_write again and again, with as many empty pieces of memory
+// as there is room for.
+func emptyWrites() []byte {
+	a := assembled()
+	a.imports = []string{importFunction("wasi_snapshot_preview1", "fd_write", typeCall)}
+	a.memory = []byte{0, 16}
+	a.handle = code([]byte{opLoop, 0x40}, i32Const(1), i32Const(1024), i32Const(65536), i32Const(512), []byte{opCall, 0, opDrop, opBr, 0, opEnd}, okay)
+	return a.bytes()
+}
+
+// What the system does for a module counts as what the module does: a slice of
+// fuel stays a short time, and the module ends at its deadline.
+func TestEmptyWritesAreCharged(t *testing.T) {
+	p := load(t, newRuntime(t), emptyWrites())
+	require.Less(t, overshoot(t, p, nil), time.Second)
+	require.Less(t, overshoot(t, p, nil), time.Second)
+}
+
+// A call costs what it looks at or makes, and a write looks at 1024 pieces.
+func TestSystemCallsCostWhatTheyDo(t *testing.T) {
+	require.EqualValues(t, 8*10, wasm.Charged(t.Context(), "fd_write", 1, 1024, 10, 512))
+	require.EqualValues(t, 8*1024, wasm.Charged(t.Context(), "fd_write", 1, 1024, 65536, 512))
+	require.EqualValues(t, 4096, wasm.Charged(t.Context(), "random_get", 1024, 64<<10))
+}
+
 // BenchmarkKill ends modules that do not end by themselves, a hundred times in
 // each of its iterations.
 func BenchmarkKill(b *testing.B) {

@@ -34,6 +34,7 @@ func taskCall(ctx context.Context, m api.Module, stack []uint64) {
 	op := string(view(m, stack[0], stack[1], maxOperation, "operation name"))
 	// The arguments are copied, because a caller may keep them.
 	in := append([]byte(nil), view(m, stack[2], stack[3], maxArguments, "arguments")...)
+	r.charge(copyCost(len(in)))
 	answer, err := r.perform(ctx, op, in)
 	if err != nil {
 		panic(err)

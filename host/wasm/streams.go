@@ -19,6 +19,11 @@ const (
 	// maxWrite is how much one write takes. Programs write the rest again.
 	maxWrite = 64 << 10
 
+	// maxPieces is how many pieces of memory one write looks at, and pieceCost the
+	// fuel for one. Programs write the rest again.
+	maxPieces = 1024
+	pieceCost = 8
+
 	characterDevice = 2
 	rightRead       = 1 << 1
 	rightWrite      = 1 << 6
@@ -88,7 +93,8 @@ func streamWrite(ctx context.Context, m api.Memory, args []uint64) errno {
 	if fd != stdout && fd != stderr {
 		return badf
 	}
-	for range min(count, maxWrite) {
+	for range min(count, maxPieces) {
+		runOf(ctx).charge(pieceCost)
 		pointer, ok := m.ReadUint64Le(at)
 		if !ok {
 			return fault

@@ -97,6 +97,10 @@ var system = map[string]struct {
 // systemCost is the fuel that a call of the system costs, beside what it copies.
 const systemCost = 256
 
+// copyCost is the fuel that bytes cost which the host copies or makes for the
+// module. The instructions that copy cost as much.
+func copyCost(bytes int) int64 { return int64(bytes / 16) }
+
 const exitFunction = "proc_exit"
 
 // systemSignature returns the signature of a system function.

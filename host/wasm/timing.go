@@ -62,6 +62,7 @@ func randomGet(ctx context.Context, m api.Memory, args []uint64) errno {
 	}
 	for len(buf) > 0 {
 		n := min(len(buf), maxRandom)
+		runOf(ctx).charge(copyCost(n))
 		if _, err := rand.Read(buf[:n]); err != nil { // crypto/rand never fails
 			return nosys
 		}

@@ -50,6 +50,7 @@ type decoder struct {
 	tables     []table
 	memory     *limits // of the one memory
 	globals    []globalVariable
+	mutable    int // globals of these that can change
 	exports    []export
 	start      int // function, -1 for none
 	elements   []element
@@ -111,30 +112,30 @@ func (d *decoder) section(id byte, r *reader) {
 	switch id {
 	case sectionType:
 		d.types = itemsOf(r)
-		r.each(func() { d.signatures = append(d.signatures, d.readSignature(r)) })
+		r.atMost(maxTypes, "types", func() { d.signatures = append(d.signatures, d.readSignature(r)) })
 	case sectionImport:
 		d.imports = itemsOf(r)
-		r.each(func() { d.readImport(r) })
+		r.atMost(maxFunctions, "imports", func() { d.readImport(r) })
 	case sectionFunction:
-		r.each(func() { d.functions = append(d.functions, d.typeIndex(r)) })
+		r.atMost(maxFunctions, "functions", func() { d.functions = append(d.functions, d.typeIndex(r)) })
 	case sectionTable:
-		r.each(func() { d.tables = append(d.tables, readTable(r)) })
+		r.atMost(maxTables, "tables", func() { d.tables = append(d.tables, readTable(r)) })
 	case sectionMemory:
 		r.each(func() { d.readMemory(r) })
 	case sectionGlobal:
-		r.each(func() { d.readGlobal(r) })
+		r.atMost(maxGlobals, "globals", func() { d.readGlobal(r) })
 	case sectionExport:
-		r.each(func() { d.readExport(r) })
+		r.atMost(maxExports, "exports", func() { d.readExport(r) })
 	case sectionStart:
 		d.readStart(r)
 	case sectionElement:
-		r.each(func() { d.elements = append(d.elements, d.readElement(r)) })
+		r.atMost(maxElements, "element segments", func() { d.elements = append(d.elements, d.readElement(r)) })
 	case sectionDataCount:
 		d.dataCount = int(r.u32())
 	case sectionCode:
 		r.each(func() { d.bodies = append(d.bodies, r.block()) })
 	case sectionData:
-		r.each(func() { d.segments = append(d.segments, d.readSegment(r)) })
+		r.atMost(maxData, "data segments", func() { d.segments = append(d.segments, d.readSegment(r)) })
 	}
 }
 
@@ -274,7 +275,12 @@ func (d *decoder) readGlobal(r *reader) {
 	if mutability > 1 {
 		r.fail("unknown mutability of a global")
 	}
-	g.mutable = mutability == 1
+	if g.mutable = mutability == 1; g.mutable {
+		d.mutable++
+	}
+	if d.mutable > maxMutable {
+		r.failf("more than %d globals that can change; keep what they hold in the memory", maxMutable)
+	}
 	g.initial = d.constant(r)
 	d.globals = append(d.globals, g)
 }

@@ -27,7 +27,8 @@
 // reach them, so Load holds every such index against the range it had in the
 // original. The rest is left to the engine, which validates the result before
 // it compiles it. Load also refuses shapes that would keep the compiler busy for
-// minutes.
+// minutes, and modules with so many globals, exports or other parts that they
+// would take the engine far more memory than they have bytes.
 //
 // Numbers in parentheses are sections of the WebAssembly Core Specification,
 // version 2.0.

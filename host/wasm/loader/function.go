@@ -34,7 +34,7 @@ func (d *decoder) function(s *scanner, index int, b []byte, out code) (code, err
 	if s.err != nil {
 		return nil, s.err
 	}
-	took, err := s.shape.check(len(b), s.localCount)
+	took, err := s.shape.check(len(b), s.localCount, s.localCount+uint64(d.mutable))
 	if err != nil {
 		return nil, err
 	}

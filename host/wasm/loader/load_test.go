@@ -2,19 +2,23 @@ package loader_test
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/nexuscore/scheduler/host/wasm/loader"
+	"github.com/stretchr/testify/require"
 )
 
 // Instructions.
 const (
 	opNop       = 0x01
+	opBlock     = 0x02
 	opLoop      = 0x03
+	opIf        = 0x04
+	opElse      = 0x05
 	opEnd       = 0x0b
 	opCall      = 0x10
 	opDrop      = 0x1a
@@ -115,6 +119,40 @@ func TestLoadRefusesWhatItDoesNotKnow(t *testing.T) {
 	require.NoError(t, err, "what the cases changed was fine before")
 }
 
+// What takes the engine far more memory than the module has bytes is counted.
+func TestLoadRefusesTooMuchOfOneKind(t *testing.T) {
+	const mutable, constant, data = "\x7f\x01\x41\x00\x0b", "\x7f\x00\x41\x00\x0b", "\x01\x00"
+	tests := map[string]struct {
+		most int
+		fill func(m *module, n int)
+	}{
+		"types":                   {50_000, func(m *module, n int) { m.types = slices.Repeat(m.types, n) }},
+		"tables":                  {100, func(m *module, n int) { m.tables = slices.Repeat([]string{"\x70\x00\x00"}, n) }},
+		"globals":                 {10_000, func(m *module, n int) { m.globals = slices.Repeat([]string{constant}, n) }},
+		"globals that can change": {1000, func(m *module, n int) { m.globals = slices.Repeat([]string{mutable}, n) }},
+		"exports":                 {10_000, func(m *module, n int) { m.exports = exportsOf(n) }},
+		"element segments":        {10_000, func(m *module, n int) { m.elements = slices.Repeat([]string{"\x01\x00\x00"}, n) }},
+		"data segments":           {100_000, func(m *module, n int) { m.data = slices.Repeat([]string{data}, n) }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := loader.Load(with(func(m *module) { test.fill(m, test.most) }).bytes())
+			require.NoError(t, err)
+			_, err = loader.Load(with(func(m *module) { test.fill(m, test.most+1) }).bytes())
+			require.ErrorContains(t, err, name)
+			require.ErrorContains(t, err, fmt.Sprint(test.most))
+		})
+	}
+}
+
+// exportsOf exports the first function n times.
+func exportsOf(n int) (all []string) {
+	for i := range n {
+		all = append(all, export(fmt.Sprint("f", i), 0, 0))
+	}
+	return all
+}
+
 // compileBomb is a few kilobytes that take the compiler minutes: loops within
 // loops that carry many locals.
 func compileBomb(depth, locals int) []byte {
@@ -158,11 +196,88 @@ func TestLoadRefusesCompileBombs(t *testing.T) {
 
 	many := newModule()
 	body := newModule().function([]byte(strings.Repeat("\x02\x40\x0b", 6000))...).bodies[0]
-	for range 40 {
+	for range 80 {
 		many.functions, many.bodies = append(many.functions, "\x00"), append(many.bodies, body)
 	}
 	_, err = loader.Load(many.bytes())
 	require.ErrorContains(t, err, "to compile")
+}
+
+// branches are functions that take long to compile without a block in sight: n
+// br_if to one place, or to n places, with or without locals that were set
+// before, and n if.
+var branches = map[string]struct {
+	most  int // that are compiled; a fifth more are refused
+	build func(n int) []byte
+}{
+	"br_if": {11_000, func(n int) []byte { return single(1, opBlock, void, slices.Repeat(brIf(0), n), opEnd) }},
+	"br_if behind locals": {1350, func(n int) []byte {
+		return single(400, opBlock, void, brIf(0), settings(400), slices.Repeat(brIf(0), n), opEnd, readings(400))
+	}},
+	"br_if to many places": {1750, func(n int) []byte {
+		var out []byte
+		for i := range n {
+			out = append(out, brIf(uint64(i))...)
+		}
+		return single(200, slices.Repeat([]byte{opBlock, void}, n), out, settings(200), slices.Repeat([]byte{opEnd}, n), readings(200))
+	}},
+	"if without return": {6000, func(n int) []byte {
+		return single(1, slices.Repeat([]byte{opLocalGet, 0, opIf, void, 0, opEnd}, n))
+	}},
+	"else": {7000, func(n int) []byte {
+		return single(1, slices.Repeat([]byte{opLocalGet, 0, opIf, void, opElse, opEnd}, n))
+	}},
+}
+
+// single is a module of one function, put together from bytes and slices.
+func single(locals int, parts ...any) []byte {
+	body := append([]byte{1}, append(uleb(uint64(locals)), 0x7f)...)
+	for _, p := range parts {
+		switch p := p.(type) {
+		case int:
+			body = append(body, byte(p))
+		case []byte:
+			body = append(body, p...)
+		}
+	}
+	m := newModule()
+	m.functions, m.bodies = []string{"\x00"}, []string{sized(string(append(body, opEnd)))}
+	return m.bytes()
+}
+
+func brIf(to uint64) []byte { return append([]byte{opLocalGet, 0, 0x0d}, uleb(to)...) }
+
+// settings sets locals, and readings reads them.
+func settings(locals int) (code []byte) {
+	for i := range locals {
+		code = append(append(code, opI32Const, 1, opLocalSet), uleb(uint64(i))...)
+	}
+	return code
+}
+
+func readings(locals int) (code []byte) {
+	for i := range locals {
+		code = append(append(append(code, opLocalGet), uleb(uint64(i))...), opDrop)
+	}
+	return code
+}
+
+func TestLoadRefusesBranchBombs(t *testing.T) {
+	for name, b := range branches {
+		t.Run(name, func(t *testing.T) {
+			_, err := loader.Load(b.build(b.most))
+			require.NoError(t, err)
+			_, err = loader.Load(b.build(b.most * 6 / 5))
+			require.ErrorContains(t, err, "would take too long to compile")
+		})
+	}
+}
+
+// What no control reaches leads nowhere: a branch there hides nothing.
+func TestDeadBranchesDoNotHideABomb(t *testing.T) {
+	hidden := []byte{opBlock, void, opBlock, void, 0x0c, 1, 0x0c, 0, opEnd, opEnd}
+	_, err := loader.Load(single(400, opBlock, void, brIf(0), settings(400), slices.Repeat(append(hidden, brIf(0)...), 2000), opEnd, readings(400)))
+	require.ErrorContains(t, err, "would take too long to compile")
 }
 
 func TestLoadTellsWhatARunCanLeaveBehind(t *testing.T) {

@@ -47,11 +47,13 @@ type form uint8
 const (
 	unknown       form = iota
 	plain              // nothing follows
+	leaving            // nothing follows, also in the program
 	opening            // block type; opens a block
 	looping            // block type; opens a loop
 	closing            // end
 	alternative        // else
-	number             // one number that the engine checks: a label, a table
+	number             // one number that the engine checks: a table
+	label              // br, br_if
 	labels             // br_table
 	calling            // function index
 	indirect           // type index, table index
@@ -84,11 +86,12 @@ func coreForms() (f [256]form) {
 			f[op] = as
 		}
 	}
-	set(0x00, 0x01, plain) // unreachable, nop
+	set(0x00, 0x00, leaving) // unreachable
+	set(0x01, 0x01, plain)   // nop
 	set(0x05, 0x05, alternative)
 	set(0x06, 0x0a, exception)
-	set(0x0c, 0x0d, number) // br, br_if
-	set(0x0f, 0x0f, plain)  // return
+	set(0x0c, 0x0d, label)   // br, br_if
+	set(0x0f, 0x0f, leaving) // return
 	set(0x12, 0x13, tailCall)
 	set(0x18, 0x19, exception)
 	set(0x1a, 0x1b, plain) // drop, select

@@ -107,6 +107,17 @@ func (r *reader) each(f func()) {
 	}
 }
 
+// atMost is each for a vector that is refused when it announces more than limit
+// items, before any of them is read.
+func (r *reader) atMost(limit uint32, what string, f func()) {
+	ahead := *r
+	if n := ahead.u32(); ahead.err == nil && n > limit {
+		r.failf("the module has %d %s, at most %d are allowed; make it smaller", n, what, limit)
+		return
+	}
+	r.each(f)
+}
+
 // valueType reads a value type of version 2.0 (5.3.4): one byte. The types of
 // later proposals take more, and what follows them would be read askew.
 func (r *reader) valueType() byte {

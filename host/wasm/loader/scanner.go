@@ -35,8 +35,9 @@ type scanner struct {
 	localCount  uint64
 	edits       []edit
 	regions     []region
-	current     int   // region of the next instruction
-	open        []int // for each open block, the loop or function it is in
+	current     int     // region of the next instruction
+	open        []frame // the blocks that are open, the function first
+	flow        flow
 	shape       shape
 	total       time.Duration // estimated compilation of all functions so far
 	usesHelpers bool
@@ -61,8 +62,8 @@ const minCharge = 8
 
 // scan reads the body from its first instruction.
 func (s *scanner) scan() {
-	s.start, s.shape = s.at, shape{}
-	s.edits, s.regions, s.open = s.edits[:0], append(s.regions[:0], region{}), append(s.open[:0], 0)
+	s.start, s.shape, s.flow = s.at, shape{}, flow{}
+	s.edits, s.regions, s.open = s.edits[:0], append(s.regions[:0], region{}), append(s.open[:0], frame{})
 	s.current = 0
 	for len(s.open) > 0 && s.err == nil {
 		in := s.current
@@ -79,8 +80,11 @@ func (s *scanner) scan() {
 func (s *scanner) instruction() int64 {
 	from := s.at
 	op := s.byte()
+	s.shape.read(s.flow)
 	switch forms[op] {
 	case plain:
+	case leaving:
+		s.flow.dead = true
 	case local:
 		s.bounded(s.localCount, "local")
 	case global:
@@ -92,20 +96,19 @@ func (s *scanner) instruction() int64 {
 	case const64:
 		s.signed(64)
 	case closing:
-		if s.open = s.open[:len(s.open)-1]; len(s.open) > 0 {
-			s.join()
-		}
+		s.close()
 	case opening:
-		s.block(s.open[len(s.open)-1])
+		s.block(s.open[len(s.open)-1].header, op)
 	case looping:
 		s.loop()
 	case alternative:
-		s.join()
+		s.alternative()
 	case calling:
 		return s.callee()
 	case indirect:
-		s.bounded(uint64(len(s.d.signatures)), "type")
+		t := s.d.typeIndex(&s.reader)
 		s.number()
+		s.shape.call(s.d, t)
 		return callCost
 	default:
 		return s.rare(from, op)
@@ -118,12 +121,15 @@ func (s *scanner) rare(from int, op byte) int64 {
 	switch forms[op] {
 	case number:
 		s.number()
+	case label:
+		s.branch(op)
 	case tableSet:
 		s.number()
 		s.stateful = true
 	case labels:
-		s.each(s.number)
-		s.number()
+		s.each(s.target)
+		s.target()
+		s.flow.dead = true
 	case nullReference:
 		s.referenceType()
 	case selecting:
@@ -169,40 +175,42 @@ func (s *scanner) memarg() {
 }
 
 // block reads a block type (5.4.1) and opens a block.
-func (s *scanner) block(header int) {
-	s.blockType()
-	s.open = append(s.open, header)
-	s.shape.blocks++
+func (s *scanner) block(header int, op byte) {
+	s.enter(header, op, s.blockType())
 }
 
-// blockType reads nothing, a value type or the index of a function type.
-func (s *scanner) blockType() {
+// blockType reads nothing, a value type or the index of a function type. It
+// returns how many operands a branch takes along at most.
+func (s *scanner) blockType() int {
 	if s.at < len(s.b) && s.b[s.at] == noResult {
 		s.at++
-		return
+		return 0
 	}
 	if s.at < len(s.b) && s.b[s.at]&0xc0 == 0x40 { // a negative number of one byte
 		s.valueType()
-		return
+		return 1
 	}
-	if t := s.signed(33); t < 0 || t >= int64(len(s.d.signatures)) {
+	t := s.signed(33)
+	if t < 0 || t >= int64(len(s.d.signatures)) {
 		s.failf("type %d does not exist", t)
+		return 0
 	}
+	return s.d.signatures[t].width()
 }
 
 // loop opens a loop, a region that is charged in its header: that is where
 // every branch to it goes.
 func (s *scanner) loop() {
-	depth := s.regions[s.open[len(s.open)-1]].depth + 1
+	depth := s.regions[s.open[len(s.open)-1].header].depth + 1
 	s.shape.depth = max(s.shape.depth, depth)
 	own := len(s.regions)
-	s.block(own)
+	s.block(own, opLoop)
 	s.begin(region{header: own, depth: depth})
 }
 
 // join begins a region where a block ends, or the other branch of an if begins.
 func (s *scanner) join() {
-	header := s.open[len(s.open)-1]
+	header := s.open[len(s.open)-1].header
 	s.begin(region{header: header, depth: s.regions[header].depth})
 }
 
@@ -227,6 +235,9 @@ func (s *scanner) fold() {
 func (s *scanner) callee() int64 {
 	at := s.at
 	n := s.d.functionIndex(&s.reader)
+	if s.err == nil {
+		s.shape.call(s.d, s.d.functions[n])
+	}
 	s.edits = append(s.edits, edit{at: at, end: s.at, kind: editCallee, n: n})
 	return callCost
 }

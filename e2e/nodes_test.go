@@ -199,22 +199,25 @@ func (c *cluster) command(name, key string, body any) (status int, answer object
 	require.NoError(c.t, err)
 	raw, err := json.Marshal(body)
 	require.NoError(c.t, err)
-	require.NoError(c.t, ch.PublishWithContext(c.t.Context(), "", c.prefix+".commands", true, false, amqp.Publishing{
-		Type: name, MessageId: key, CorrelationId: key, ReplyTo: q.Name, Body: raw, DeliveryMode: amqp.Persistent,
-	}))
-	select {
-	case d := <-replies:
-		require.Equal(c.t, key, d.CorrelationId)
-		var got struct {
-			Status int
-			Body   object
+	returns := ch.NotifyReturn(make(chan amqp.Return, 1))
+	message := amqp.Publishing{Type: name, MessageId: key, CorrelationId: key, ReplyTo: q.Name, Body: raw, DeliveryMode: amqp.Persistent}
+	for end := time.After(patience); ; {
+		require.NoError(c.t, ch.PublishWithContext(c.t.Context(), "", c.prefix+".commands", true, false, message))
+		select {
+		case <-returns: // no node has made the queue yet
+			wait(c.t.Context(), 50*time.Millisecond)
+		case d := <-replies:
+			require.Equal(c.t, key, d.CorrelationId)
+			var got struct {
+				Status int
+				Body   object
+			}
+			require.NoError(c.t, json.Unmarshal(d.Body, &got))
+			return got.Status, got.Body
+		case <-end:
+			c.t.Fatalf("no reply to %s", name)
 		}
-		require.NoError(c.t, json.Unmarshal(d.Body, &got))
-		return got.Status, got.Body
-	case <-time.After(patience):
-		c.t.Fatalf("no reply to %s", name)
 	}
-	return 0, nil
 }
 
 func TestCommandsByMessage(t *testing.T) {

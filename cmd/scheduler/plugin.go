@@ -205,13 +205,9 @@ func pluginVerify(ctx context.Context, args []string, env environment) int {
 	f := newPluginFlags("verify", env)
 	digest := f.String("sha256", "", "the digest that the program must have")
 	settings := f.settings()
-	file, code, done := f.parse(args, true)
+	file, with, code, done := f.program(args, settings)
 	if done {
 		return code
-	}
-	with, err := settings()
-	if err != nil {
-		return f.failed(err)
 	}
 	return f.with(ctx, file, func(b *workbench.Bench, p workbench.Program) error {
 		if *digest != "" && !strings.EqualFold(*digest, p.Digest) {
@@ -234,16 +230,13 @@ func pluginTest(ctx context.Context, args []string, env environment) int {
 	f := newPluginFlags("test", env)
 	data := f.String("data", "", "task data, JSON, or @file (default: the plugin's sample)")
 	settings := f.settings()
-	file, code, done := f.parse(args, true)
+	file, with, code, done := f.program(args, settings)
 	if done {
 		return code
 	}
-	with, err := settings()
-	if err != nil {
-		return f.failed(err)
-	}
 	var raw json.RawMessage
 	if *data != "" {
+		var err error
 		if raw, err = readJSON(*data); err != nil {
 			return f.failed(fmt.Errorf("--data %w", err))
 		}
@@ -264,6 +257,18 @@ func pluginTest(ctx context.Context, args []string, env environment) int {
 		}
 		return nil
 	})
+}
+
+// program is parse for a command that tries a program under settings.
+func (f pluginFlags) program(args []string, settings func() (workbench.Settings, error)) (file string, with workbench.Settings, code int, done bool) {
+	if file, code, done = f.parse(args, true); done {
+		return file, with, code, done
+	}
+	with, err := settings()
+	if err != nil {
+		return file, with, f.failed(err), true
+	}
+	return file, with, exitOK, false
 }
 
 // settings adds the flags of what an operator would write in plugins.yaml.

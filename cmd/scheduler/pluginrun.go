@@ -23,13 +23,9 @@ func pluginRun(ctx context.Context, args []string, env environment) int {
 	timeout := f.Duration("timeout", time.Minute, "when the run is ended")
 	times := f.Int("times", 1, "how often to run; state is kept from run to run")
 	settings := f.settings()
-	file, code, done := f.parse(args, true)
+	file, with, code, done := f.program(args, settings)
 	if done {
 		return code
-	}
-	with, err := settings()
-	if err != nil {
-		return f.failed(err)
 	}
 	raw, err := readJSON(*data)
 	if err != nil {

@@ -37,7 +37,7 @@ var rules = map[string]rule{
 	"sdk":                {[]string{"sdk"}, []string{"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc", "google.golang.org/protobuf"}}, // in process.go
 	"sdk/wire":           {nothing, nothing},
 	"sdk/sdktest":        {[]string{"sdk"}, nothing},
-	"plugins":            {[]string{"sdk", "plugins/discord", "plugins/template", "plugins/twitch"}, nothing},
+	"plugins":            {[]string{"sdk", "plugins/discord", "plugins/platforms", "plugins/template", "plugins/twitch"}, nothing},
 	"plugins/plugintest": {[]string{"sdk", "internal/fakeplatform"}, []string{"github.com/santhosh-tekuri/jsonschema/v6"}}, // for tests
 	"host":               {[]string{"core", "sdk"}, nil},
 	"host/wasm":          {[]string{"core", "host", "sdk"}, nil},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/template"
 	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
@@ -28,7 +29,7 @@ type output struct {
 
 func handle(c *sdk.Context, in input) (output, error) {
 	out := output{Name: in.Name, At: c.Execution.NominalTime.UTC()}
-	var cfg config
+	var cfg platforms.Config
 	if err := c.Config(&cfg); err != nil {
 		return out, err
 	}
@@ -56,7 +57,7 @@ func handle(c *sdk.Context, in input) (output, error) {
 
 // tell sends the message, once where the platform knows a repetition or an
 // earlier attempt could note that it was sent.
-func tell(c *sdk.Context, cfg config, p post, out output) error {
+func tell(c *sdk.Context, cfg platforms.Config, p post, out output) error {
 	var sent bool
 	if _, err := c.LoadCheckpoint(&sent); err != nil || sent {
 		return err
@@ -91,7 +92,7 @@ func (p post) render(e sdk.Execution, out output) (string, error) {
 	return texts.Fill("post.content", p.Content)
 }
 
-func (p post) send(c *sdk.Context, cfg config, content string) error {
+func (p post) send(c *sdk.Context, cfg platforms.Config, content string) error {
 	if p.Platform == "twitch" {
 		if err := twitch.CheckMessage(content); err != nil {
 			return err

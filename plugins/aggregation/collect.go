@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
 )
@@ -20,7 +21,7 @@ const maxWait = time.Minute
 // collector asks sources for their rows.
 type collector struct {
 	c   *sdk.Context
-	cfg config
+	cfg platforms.Config
 	add func(doc any) error // takes a row
 
 	pages int

@@ -4,16 +4,9 @@ import (
 	_ "embed"
 	"time"
 
-	"github.com/nexuscore/scheduler/plugins/discord"
-	"github.com/nexuscore/scheduler/plugins/twitch"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/sdk"
 )
-
-// config is the plugin's config.
-type config struct {
-	Discord discord.Config `json:"discord,omitzero"`
-	Twitch  twitch.Config  `json:"twitch,omitzero"`
-}
 
 // input is a task's data. Which members go together is in rules.json.
 type input struct {
@@ -90,7 +83,7 @@ func plugin() sdk.Plugin {
 		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets, sdk.CapabilityState},
 		Optional:     []sdk.Capability{sdk.CapabilityPublish},
 		DataSchema:   sdk.SchemaWith[input](rules),
-		ConfigSchema: sdk.SchemaOf[config](),
+		ConfigSchema: sdk.SchemaOf[platforms.Config](),
 		Sample: `{"name":"sample","sources":[{"kind":"http","url":"https://example.com/","items":"/none"}],
 			"metrics":[{"as":"n","op":"count"},{"as":"p","op":"p95","field":"/x"}]}`,
 	}, handle)

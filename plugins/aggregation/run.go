@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/sdk"
 )
 
@@ -18,7 +19,7 @@ type run struct {
 
 // collect asks all sources. Rows that know no time of their own join those of the
 // earlier runs in the window.
-func (r *run) collect(cfg config) error {
+func (r *run) collect(cfg platforms.Config) error {
 	kept := samples{r.c, r.in.window(), r.table.fields}
 	if r.in.WindowMS > 0 {
 		from := r.out.At.Add(-r.in.window())

@@ -3,17 +3,10 @@ package main
 import (
 	_ "embed"
 
-	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/template"
-	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
 )
-
-// config is the plugin's config.
-type config struct {
-	Discord discord.Config `json:"discord,omitzero"`
-	Twitch  twitch.Config  `json:"twitch,omitzero"`
-}
 
 // input is a task's data: what is not there is left as it is. Which members go
 // together is in rules.json.
@@ -61,7 +54,7 @@ func plugin() sdk.Plugin {
 		Summary:      "Changes channels on Discord and Twitch: title, category, tags, chat modes; name, topic, slow mode.",
 		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets},
 		DataSchema:   sdk.SchemaWith[input](rules),
-		ConfigSchema: sdk.SchemaOf[config](),
+		ConfigSchema: sdk.SchemaOf[platforms.Config](),
 		Sample:       `{"platform":"discord","channelId":"1","topic":"sample {{format .NominalTime \"15:04\"}}","timezone":"Europe/Berlin"}`,
 	}, handle)
 }

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
 )
@@ -28,7 +29,7 @@ type output struct {
 // handle sets what the data say. Doing so again changes nothing.
 func handle(c *sdk.Context, in input) (output, error) {
 	out := output{Platform: in.Platform, ChannelID: in.ChannelID, Updated: in.updates()}
-	var cfg config
+	var cfg platforms.Config
 	if err := c.Config(&cfg); err != nil {
 		return out, err
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
 )
@@ -22,7 +23,7 @@ const maxWait = time.Minute
 
 func handle(c *sdk.Context, in input) (output, error) {
 	out := output{Target: in.Target}
-	var cfg config
+	var cfg platforms.Config
 	if err := c.Config(&cfg); err != nil {
 		return out, err
 	}

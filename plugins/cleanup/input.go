@@ -5,16 +5,9 @@ import (
 	_ "embed"
 	"time"
 
-	"github.com/nexuscore/scheduler/plugins/discord"
-	"github.com/nexuscore/scheduler/plugins/twitch"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/sdk"
 )
-
-// config is the plugin's config.
-type config struct {
-	Discord discord.Config `json:"discord,omitzero"`
-	Twitch  twitch.Config  `json:"twitch,omitzero"`
-}
 
 // input is a task's data. Which members go together is in rules.json.
 type input struct {
@@ -52,7 +45,7 @@ func plugin() sdk.Plugin {
 		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets, sdk.CapabilityState},
 		Optional:     []sdk.Capability{sdk.CapabilityMaintenance},
 		DataSchema:   sdk.SchemaWith[input](rules),
-		ConfigSchema: sdk.SchemaOf[config](),
+		ConfigSchema: sdk.SchemaOf[platforms.Config](),
 		Sample:       `{"target":"discord_messages","channelId":"1","maxAgeMs":86400000}`,
 	}, handle)
 }

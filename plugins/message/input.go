@@ -4,16 +4,10 @@ import (
 	_ "embed"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/template"
-	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
 )
-
-// config is the plugin's config.
-type config struct {
-	Discord discord.Config `json:"discord,omitzero"`
-	Twitch  twitch.Config  `json:"twitch,omitzero"`
-}
 
 // input is a task's data. Which members go together is in rules.json.
 type input struct {
@@ -63,7 +57,7 @@ func plugin() sdk.Plugin {
 		Summary:      "Sends, edits and deletes messages on Discord and Twitch.",
 		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets, sdk.CapabilityState},
 		DataSchema:   sdk.SchemaWith[input](rules),
-		ConfigSchema: sdk.SchemaOf[config](),
+		ConfigSchema: sdk.SchemaOf[platforms.Config](),
 		Sample:       `{"platform":"discord","channelId":"1","content":"sample {{format .NominalTime \"15:04\"}}","timezone":"Europe/Berlin"}`,
 	}, handle)
 }

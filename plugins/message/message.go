@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
 )
@@ -40,7 +41,7 @@ type sent struct {
 func handle(c *sdk.Context, in input) (output, error) {
 	in.Action = cmp.Or(in.Action, actionSend)
 	out := output{Platform: in.Platform, Action: in.Action, MessageKey: in.MessageKey}
-	var cfg config
+	var cfg platforms.Config
 	if err := c.Config(&cfg); err != nil {
 		return out, err
 	}
@@ -108,7 +109,7 @@ func (in input) place() sent {
 }
 
 // placeOf finds the place of a message.
-func placeOf(c *sdk.Context, cfg config, m sent) place {
+func placeOf(c *sdk.Context, cfg platforms.Config, m sent) place {
 	switch {
 	case m.Platform == "twitch":
 		return chat{twitch.New(c, cfg.Twitch), m.ChannelID}

@@ -7,15 +7,10 @@ import (
 	"time"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
 )
-
-// config is the plugin's config.
-type config struct {
-	Discord discord.Config `json:"discord,omitzero"`
-	Twitch  twitch.Config  `json:"twitch,omitzero"`
-}
 
 // input is a task's data. Which members go together is in rules.json.
 type input struct {
@@ -61,7 +56,7 @@ func plugin() sdk.Plugin {
 		Summary:      "Bans, times out, unbans, kicks and warns users and deletes messages on Discord and Twitch.",
 		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets},
 		DataSchema:   sdk.SchemaWith[input](rules),
-		ConfigSchema: sdk.SchemaOf[config](),
+		ConfigSchema: sdk.SchemaOf[platforms.Config](),
 		Sample:       `{"platform":"discord","action":"ban","guildId":"1","userId":"2","reason":"sample"}`,
 	}, handle)
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/nexuscore/scheduler/plugins/discord"
+	"github.com/nexuscore/scheduler/plugins/platforms"
 	"github.com/nexuscore/scheduler/plugins/twitch"
 	"github.com/nexuscore/scheduler/sdk"
 )
@@ -36,7 +37,7 @@ const (
 
 func handle(c *sdk.Context, in input) (output, error) {
 	out := output{Platform: in.Platform, Action: in.Action}
-	var cfg config
+	var cfg platforms.Config
 	if err := c.Config(&cfg); err != nil {
 		return out, err
 	}
@@ -57,7 +58,7 @@ func handle(c *sdk.Context, in input) (output, error) {
 }
 
 // actorOf finds who does it.
-func actorOf(c *sdk.Context, cfg config, in input, end time.Time) actor {
+func actorOf(c *sdk.Context, cfg platforms.Config, in input, end time.Time) actor {
 	if in.Platform == "twitch" {
 		return chat{c, twitch.New(c, cfg.Twitch), in, end}
 	}

@@ -23,7 +23,7 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 		}
 		slices.Sort(held)
 		return inBatches(held, func(batch []string) error {
-			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending', queued_at = NULL WHERE id IN (?) AND status = 'queued'`, batch)
+			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending', queued_at = NULL WHERE id IN (?) AND `+hereQueued, batch)
 			return err
 		})
 	})
@@ -38,7 +38,7 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string, err error) {
 	waiting, err := listIn[claimRow](ctx, c, `
 		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rank, due_at FROM executions
-		WHERE id IN (?) AND `+isWaiting+` AND `+isFree+c.dialect.lockAll, ids)
+		WHERE id IN (?) AND `+hereWaiting+` AND `+isFree+c.dialect.lockAll, ids)
 	if err != nil {
 		return nil, nil, err
 	}

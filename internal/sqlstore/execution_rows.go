@@ -38,7 +38,21 @@ const (
 	holdsSlot  = `status IN ('queued', 'running')`
 	isWaiting  = `status IN ('pending', 'queued', 'retrying')`
 	hasRetryOf = `retry_of IS NOT NULL`
+	isAhead    = `due_at > created_at`
 	isWatched  = `late_at IS NOT NULL AND (start_time IS NULL OR start_time >= late_at)`
+
+	isPutOff = `tries > 0` // of outbox
+)
+
+// The same conditions for rows that are found by their ids, in a form that no
+// partial index serves. Until somebody has counted the rows, Postgres believes
+// that such an index is short, and would read all that runs, and all that has
+// just stopped to, in order to find what was named.
+const (
+	hereReady   = `COALESCE(status, '') IN ('pending', 'retrying')`
+	hereRunning = `COALESCE(status, '') = 'running'`
+	hereQueued  = `COALESCE(status, '') = 'queued'`
+	hereWaiting = `COALESCE(status, '') IN ('pending', 'queued', 'retrying')`
 )
 
 // executionRow is a row of executions or task_history.

@@ -87,7 +87,7 @@ func (c conn) count(ctx context.Context, g gates, needed slots, condition string
 		case "key":
 			g.keys[h.Name] = h.Held
 		case "type":
-			g.types[h.Name] = h.Held
+			g.types[h.Name] += h.Held // of those that run, and of those queued
 		}
 	}
 	return nil
@@ -100,19 +100,25 @@ type slotRow struct {
 }
 
 // held counts what runs of exclusive tasks, keys and types, in one statement:
-// it is on the way of every start. There are no more names than candidates. For
-// keys and types the condition is said in the form that their indexes serve.
+// it is on the way of every start. There are no more names than candidates. Each
+// condition is said in the form that an index serves: a type is looked for among
+// all that run and, apart, among all that is queued.
 func (c conn) held(ctx context.Context, needed slots, condition string) (rows []slotRow, err error) {
-	var parts []string
-	var args []any
-	for _, p := range []struct {
+	type count struct {
 		kind, column, condition string
 		names                   []string
-	}{
+	}
+	counts := []count{
 		{"task", `task_id`, condition, needed.tasks},
 		{"key", `concurrency_key`, holdsSlot + ` AND ` + condition, needed.keys},
-		{"type", `type`, holdsSlot + ` AND ` + condition, needed.types},
-	} {
+		{"type", `type`, isRunning, needed.types},
+	}
+	if condition == holdsSlot {
+		counts = append(counts, count{"type", `type`, isQueued, needed.types})
+	}
+	var parts []string
+	var args []any
+	for _, p := range counts {
 		if len(p.names) == 0 {
 			continue
 		}

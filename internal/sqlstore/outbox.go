@@ -47,6 +47,9 @@ func (c conn) post(ctx context.Context, messages []core.Message) error {
 func (s *Store) Outbox(ctx context.Context, kind core.MessageKind, limit int) (core.OutboxReport, error) {
 	var report core.OutboxReport
 	err := s.snapshot(ctx, "read outbox", func(ctx context.Context, c conn) error {
+		if err := c.walkInOrder(ctx); err != nil {
+			return err
+		}
 		messages, more, err := c.dueMessages(ctx, kind, limit)
 		report = core.OutboxReport{Messages: messages}
 		if err != nil || more {
@@ -65,7 +68,7 @@ func (c conn) dueMessages(ctx context.Context, kind core.MessageKind, limit int)
 	var rows []messageRow
 	err = c.list(ctx, &rows, `
 		SELECT seq, id, kind, type, task_id, execution_id, data, tries, created_at FROM outbox
-		WHERE kind = ? AND NOT due_at > ?
+		WHERE kind = ? AND due_at <= ?
 		ORDER BY seq LIMIT ?`, kind, stamp(c.now), limit+1)
 	for _, r := range rows[:min(limit, len(rows))] {
 		due = append(due, r.message())
@@ -75,7 +78,7 @@ func (c conn) dueMessages(ctx context.Context, kind core.MessageKind, limit int)
 
 func (c conn) untilNextMessage(ctx context.Context, kind core.MessageKind) (time.Duration, error) {
 	var next timestamp
-	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM outbox WHERE kind = ? AND due_at > ?`, kind, stamp(c.now))
+	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM outbox WHERE kind = ? AND due_at > ? AND `+isPutOff, kind, stamp(c.now))
 	return until(c.now, next), err
 }
 
@@ -170,11 +173,13 @@ func (c conn) untilNextLate(ctx context.Context) (time.Duration, error) {
 	return until(c.now, next), err
 }
 
+// pruneOutbox removes what nobody took. The oldest messages come first, so that
+// it looks at no more than it may remove.
 func (c conn) pruneOutbox(ctx context.Context, before time.Time, limit int) (int, error) {
 	n, err := c.exec(ctx, `
 		WITH oldest AS (
-			SELECT seq FROM outbox WHERE created_at < ?
-			ORDER BY created_at LIMIT ?`+c.dialect.skipLocked+`)
-		DELETE FROM outbox WHERE seq IN (SELECT seq FROM oldest)`, stamp(before), limit)
+			SELECT seq, created_at FROM outbox WHERE seq > 0
+			ORDER BY seq LIMIT ?`+c.dialect.skipLocked+`)
+		DELETE FROM outbox WHERE seq IN (SELECT seq FROM oldest WHERE created_at < ?)`, limit, stamp(before))
 	return int(n), err
 }

@@ -148,6 +148,7 @@ func postgresDialect(ctx context.Context, db *sqlx.DB, clock core.Clock) (dialec
 		keep:         ` ORDER BY id FOR KEY SHARE`,
 		skipLocked:   ` FOR NO KEY UPDATE SKIP LOCKED`,
 
+		inOrder:    `SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off`,
 		nameHas:    nameHas,
 		bytes:      func(text string) string { return `octet_length(` + text + `)` },
 		inCalendar: `timing @> jsonb_build_object('calendars', jsonb_build_array(?::text))`,

@@ -40,7 +40,7 @@ func (c conn) saveProgress(ctx context.Context, reports []core.ProgressReport) e
 // SaveCheckpoint implements core.CheckpointStore.
 func (s *Store) SaveCheckpoint(ctx context.Context, l core.Lease, value json.RawMessage) error {
 	return s.write(ctx, "save checkpoint", func(ctx context.Context, c conn) error {
-		n, err := c.exec(ctx, `UPDATE executions SET checkpoint = ? WHERE id = ? AND token = ? AND `+isRunning,
+		n, err := c.exec(ctx, `UPDATE executions SET checkpoint = ? WHERE id = ? AND token = ? AND `+hereRunning,
 			rawJSON(value), l.ExecutionID, l.Token)
 		if err == nil && n == 0 {
 			err = core.ErrLeaseLost
@@ -52,7 +52,7 @@ func (s *Store) SaveCheckpoint(ctx context.Context, l core.Lease, value json.Raw
 // Checkpoint implements core.CheckpointStore.
 func (s *Store) Checkpoint(ctx context.Context, l core.Lease) (json.RawMessage, error) {
 	var value rawJSON
-	err := s.read().get(ctx, &value, `SELECT checkpoint FROM executions WHERE id = ? AND token = ? AND `+isRunning, l.ExecutionID, l.Token)
+	err := s.read().get(ctx, &value, `SELECT checkpoint FROM executions WHERE id = ? AND token = ? AND `+hereRunning, l.ExecutionID, l.Token)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = core.ErrLeaseLost
 	}

@@ -50,7 +50,7 @@ func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (deferred []s
 		err := c.list(ctx, &part, `
 			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET due_at = v.due_at
-			FROM v WHERE executions.id = v.id AND executions.`+isReady+`
+			FROM v WHERE executions.id = v.id AND `+hereReady+`
 			RETURNING executions.id`, args...)
 		deferred = append(deferred, part...)
 		return err
@@ -67,7 +67,7 @@ func (c conn) queue(ctx context.Context, ids []string) (queued []string, err err
 		var part []string
 		err := c.list(ctx, &part, `
 			UPDATE executions SET status = 'queued', queued_at = ?
-			WHERE id IN (?) AND `+isReady+`
+			WHERE id IN (?) AND `+hereReady+`
 			RETURNING id`, stamp(c.now), batch)
 		queued = append(queued, part...)
 		return err
@@ -84,7 +84,7 @@ func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 			}
 			_, err := c.exec(ctx, `
 				UPDATE executions SET status = 'pending', queued_at = NULL
-				WHERE id IN (?) AND `+isQueued, batch)
+				WHERE id IN (?) AND `+hereQueued, batch)
 			return err
 		})
 	})

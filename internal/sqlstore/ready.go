@@ -14,6 +14,9 @@ func (s *Store) Ready(ctx context.Context, limit int, closed func(taskType, rate
 	var report core.ReadyReport
 	err := s.snapshot(ctx, "list ready executions", func(ctx context.Context, c conn) error {
 		report = core.ReadyReport{Observed: c.now}
+		if err := c.walkInOrder(ctx); err != nil {
+			return err
+		}
 		ids, more, err := c.readyIDs(ctx, limit, closed)
 		if err != nil {
 			return err
@@ -70,11 +73,9 @@ func (c conn) waiting(ctx context.Context, after candidateRow, size int) (page [
 	if after.ID != "" {
 		next, args = ` AND (rank, id) > (?, ?)`, append(args, after.Rank, after.ID)
 	}
-	// NOT … > is <= in a form that makes no planner prefer the index on due_at
-	// and sort: the walk is in order of rank and mostly ends soon.
 	err = c.list(ctx, &page, `
 		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rate_key, rank FROM executions
-		WHERE `+isReady+` AND `+isFree+` AND NOT due_at > ?`+next+`
+		WHERE `+isReady+` AND `+isFree+` AND due_at <= ?`+next+`
 		ORDER BY rank, id LIMIT ?`, append(args, size)...)
 	return page, err
 }
@@ -83,7 +84,7 @@ func (c conn) waiting(ctx context.Context, after candidateRow, size int) (page [
 // the dispatcher awake, because the gate's opening will wake it.
 func (c conn) untilNextReady(ctx context.Context) (time.Duration, error) {
 	var next timestamp
-	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND `+isFree+` AND due_at > ?`, stamp(c.now))
+	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND `+isFree+` AND due_at > ? AND `+isAhead, stamp(c.now))
 	return until(c.now, next), err
 }
 

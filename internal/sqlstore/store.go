@@ -55,6 +55,7 @@ type dialect struct {
 	keep         string // keep rows from being deleted
 	skipLocked   string // lock rows and leave out those locked by others
 
+	inOrder    string                                                                      // statement: see conn.walkInOrder; "" where it needs none
 	byCreation string                                                                      // suffix of task_history in FROM: walk it by created_at
 	nameHas    string                                                                      // condition: tasks.name contains ?, which is in lower case
 	inCalendar string                                                                      // condition on a row with timing: it names the calendar ?
@@ -203,6 +204,18 @@ func (s *Store) try(ctx context.Context, db *sqlx.DB, opts *sql.TxOptions, d dia
 		return commitError{err}
 	}
 	return nil
+}
+
+// walkInOrder makes the planner read in the order of an index, for as long as the
+// transaction lasts. A table whose rows live for seconds is never what it was when
+// it was last counted; a planner that believes that few rows meet a condition
+// gathers and sorts what are many, of which the first page is wanted.
+func (c conn) walkInOrder(ctx context.Context) error {
+	if c.dialect.inOrder == "" {
+		return nil
+	}
+	_, err := c.db.ExecContext(ctx, c.dialect.inOrder)
+	return err
 }
 
 // hold waits until no other transaction holds the name and holds it until this

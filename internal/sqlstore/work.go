@@ -59,7 +59,7 @@ func (c conn) extend(ctx context.Context, leases []core.Lease, until time.Time) 
 	err := c.list(ctx, &rows, `
 		WITH v (`+columns+`) AS (`+v+`)
 		UPDATE executions SET lease_until = ?
-		FROM v WHERE id = v.held_id AND token = v.held_token AND `+isRunning+`
+		FROM v WHERE id = v.held_id AND token = v.held_token AND `+hereRunning+`
 		RETURNING id, cancel_requested`, append(args, stamp(until))...)
 	held := make(map[string]bool, len(rows))
 	for _, r := range rows {
@@ -123,7 +123,7 @@ func (c conn) running(ctx context.Context, done []core.Completion) (map[string]c
 	}
 	rows, err := listIn[executionRow](ctx, c, `
 		SELECT `+executionColumns+` FROM executions
-		WHERE id IN (?) AND `+isRunning+c.dialect.lockAll, ids)
+		WHERE id IN (?) AND `+hereRunning+c.dialect.lockAll, ids)
 	if err != nil {
 		return nil, err
 	}

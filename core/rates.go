@@ -5,17 +5,17 @@ import "time"
 // Rates tells the rate limit of a task type; nil is none.
 type Rates func(taskType string) *RateLimit
 
-// Of lists what a start of the execution asks the limiter for: its type's rate
-// and its own.
-func (r Rates) Of(e Execution) []LimitRequest {
+// Of lists what a start of an execution asks the limiter for: its type's rate
+// and its own, nil if it has none.
+func (r Rates) Of(taskType string, own *RateLimit) []LimitRequest {
 	var all []LimitRequest
 	if r != nil {
-		if l := r(e.Type); l != nil {
-			all = append(all, LimitRequest{Key: TypeRateKey(e.Type), Limit: l.Limit, Per: l.PerMs.Duration()})
+		if l := r(taskType); l != nil {
+			all = append(all, LimitRequest{Key: TypeRateKey(taskType), Limit: l.Limit, Per: l.PerMs.Duration()})
 		}
 	}
-	if l := e.Policy.RateLimit; l != nil {
-		all = append(all, LimitRequest{Key: RateKey(l.Key), Limit: l.Limit, Per: l.PerMs.Duration()})
+	if own != nil {
+		all = append(all, LimitRequest{Key: RateKey(own.Key), Limit: own.Limit, Per: own.PerMs.Duration()})
 	}
 	return all
 }

@@ -294,9 +294,27 @@ type LiveReport struct {
 
 // ReadyReport is a look at the executions that wait.
 type ReadyReport struct {
-	Executions []Execution
+	Executions []ReadyExecution
 	Wait       time.Duration // until the next one is due; 0: more are due now; negative: none waits
 	Observed   time.Time
+}
+
+// ReadyExecution is what a dispatcher needs to know of an execution that may be
+// handed to the queue.
+type ReadyExecution struct {
+	ID        string
+	Type      string
+	Priority  int
+	Rank      time.Time  // Execution.Rank
+	Hours     *Hours     // nil is at any time
+	RateLimit *RateLimit // its own; nil is none
+}
+
+// ReadyOf returns what a dispatcher needs to know of an execution.
+func ReadyOf(e Execution) ReadyExecution {
+	return ReadyExecution{
+		ID: e.ID, Type: e.Type, Priority: e.Policy.Priority, Rank: e.Rank(), Hours: e.Hours, RateLimit: e.Policy.RateLimit,
+	}
 }
 
 // QueueMark marks an execution as queued, or puts it off until DeferTo.
@@ -320,8 +338,11 @@ type HeartbeatReport struct {
 // Completion is the end of an attempt.
 type Completion struct {
 	Lease
-	Log    AttemptLog
-	Settle func(now time.Time, e *Execution)
+	// Claimed is the execution as Claim has returned it, which spares the store
+	// reading all of it again; nil makes it read. It is not changed.
+	Claimed *Execution
+	Log     AttemptLog
+	Settle  func(now time.Time, e *Execution)
 	// Effects are applied when Settle makes it a success.
 	Effects Effects
 }

@@ -190,9 +190,10 @@ func requireCode(t testing.TB, code core.Code, err error) {
 
 func completion(e core.Execution, settle func(now time.Time, e *core.Execution)) core.Completion {
 	return core.Completion{
-		Lease:  leaseOf(e),
-		Log:    core.AttemptLog{Attempt: e.Attempt},
-		Settle: settle,
+		Lease:   leaseOf(e),
+		Claimed: &e,
+		Log:     core.AttemptLog{Attempt: e.Attempt},
+		Settle:  settle,
 	}
 }
 

@@ -52,7 +52,7 @@ func cancelTask(f *fixture) {
 	}
 	requireSameExecution(f, finished, f.get(finished.ID))
 	requireSameExecution(f, bystander, f.get(bystander.ID))
-	require.Equal(f, []string{bystander.ID}, idsOf(f.look(10).Executions))
+	require.Equal(f, []string{bystander.ID}, readyIDsOf(f.look(10)))
 
 	again := f.cancelNow(core.Cancellation{TaskID: task.ID})
 	require.Empty(f, again.Cancelled, "they have ended already")

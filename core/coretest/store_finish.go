@@ -15,6 +15,7 @@ func (s storeSuite) finish(t *testing.T) {
 	s.run(t, "a zombie writes nothing", finishZombie)
 	s.run(t, "an attempt ends once", finishTwice)
 	s.run(t, "each completion of a batch is answered in its place", finishBatch)
+	s.run(t, "what has changed since the claim counts, whether or not the worker brings the claim along", finishChanged)
 	s.run(t, "a task's whole story is kept", finishStory)
 	s.run(t, "logs are kept attempt by attempt", finishLogs)
 	s.run(t, "an attempt that was handed back and begun anew has one log", finishLogsTwice)
@@ -109,6 +110,26 @@ func finishTwice(f *fixture) {
 	handedBack := f.settle(running, func(now time.Time, e *core.Execution) { e.HandBack(now) })
 	require.Equal(f, core.StatusPending, handedBack.Status)
 	f.requireRefused(running, handedBack)
+}
+
+// What the worker brings along is the execution as it was claimed. What has
+// changed since is the store's to know, and so is all of it when it brings nothing.
+func finishChanged(f *fixture) {
+	for _, brought := range []bool{true, false} {
+		running, other := f.putRunning(), f.putRunning()
+		f.cancelNow(core.Cancellation{ExecutionID: running.ID})
+		c, d := completion(running, retryLater), completion(other, retryLater)
+		if !brought {
+			c.Claimed, d.Claimed = nil, nil
+		}
+		done, err := f.Finish(f.Context(), []core.Completion{c, d})
+		require.NoError(f, err)
+		require.Equal(f, core.StatusCancelled, done[0].Execution.Status)
+		require.True(f, done[0].Execution.CancelRequested)
+		require.Equal(f, core.StatusRetrying, done[1].Execution.Status)
+		requireSameExecution(f, done[0].Execution, f.get(running.ID))
+		requireSameExecution(f, done[1].Execution, f.get(other.ID))
+	}
 }
 
 func finishBatch(f *fixture) {

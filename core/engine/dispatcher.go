@@ -123,10 +123,10 @@ func (d *dispatcher) admit(ctx context.Context, report core.ReadyReport) ([]core
 	now := d.cfg.Clock.Now()
 	items := make([]core.QueueItem, 0, len(inHours))
 	for _, e := range inHours {
-		if rates := d.cfg.Rates.Of(e); len(rates) > 0 && !d.shaper.offer(now, rates) {
+		if rates := d.cfg.Rates.Of(e.Type, e.RateLimit); len(rates) > 0 && !d.shaper.offer(now, rates) {
 			continue
 		}
-		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Policy.Priority, Rank: e.Rank()})
+		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Priority, Rank: e.Rank})
 		marks = append(marks, core.QueueMark{ID: e.ID})
 	}
 	return items, marks, nil
@@ -134,8 +134,8 @@ func (d *dispatcher) admit(ctx context.Context, report core.ReadyReport) ([]core
 
 // inHours returns the executions that may start at this time of day, and puts
 // the others off until they may.
-func (d *dispatcher) inHours(ctx context.Context, report core.ReadyReport, marks *[]core.QueueMark) ([]core.Execution, error) {
-	var open []core.Execution
+func (d *dispatcher) inHours(ctx context.Context, report core.ReadyReport, marks *[]core.QueueMark) ([]core.ReadyExecution, error) {
+	var open []core.ReadyExecution
 	for _, e := range report.Executions {
 		ok, next, err := openAt(ctx, d.cfg.Store, e.Hours, report.Observed)
 		if err != nil {

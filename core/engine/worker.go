@@ -167,7 +167,7 @@ func (w *worker) refused(ctx context.Context, open []attempt) map[string]time.Ti
 	var requests []core.LimitRequest
 	var owners []attempt
 	for _, a := range open {
-		for _, r := range w.cfg.Rates.Of(a.Execution) {
+		for _, r := range w.cfg.Rates.Of(a.Type, a.Policy.RateLimit) {
 			requests, owners = append(requests, r), append(owners, a)
 		}
 	}
@@ -202,8 +202,9 @@ const limiterPause = time.Second
 func (w *worker) putOff(a attempt, due time.Time) {
 	a.cancel(nil)
 	w.end(core.Completion{
-		Lease:  core.Lease{ExecutionID: a.ID, Token: a.Token},
-		Settle: func(_ time.Time, e *core.Execution) { e.PutOff(due) },
+		Lease:   core.Lease{ExecutionID: a.ID, Token: a.Token},
+		Claimed: &a.Execution,
+		Settle:  func(_ time.Time, e *core.Execution) { e.PutOff(due) },
 	})
 }
 
@@ -287,8 +288,9 @@ func (w *worker) safely(ctx context.Context, in core.Invocation) (out core.Outco
 // the cause: the effect is there.
 func completion(e core.Execution, out core.Outcome, err, cause error) core.Completion {
 	c := core.Completion{
-		Lease: core.Lease{ExecutionID: e.ID, Token: e.Token},
-		Log:   core.AttemptLog{Attempt: e.Attempt, Lines: out.Logs, Dropped: out.LogsDropped},
+		Lease:   core.Lease{ExecutionID: e.ID, Token: e.Token},
+		Claimed: &e,
+		Log:     core.AttemptLog{Attempt: e.Attempt, Lines: out.Logs, Dropped: out.LogsDropped},
 	}
 	spread := rand.Float64()
 	waiting, notStarted := errors.AsType[*core.NotStartedError](err)

@@ -35,9 +35,13 @@ func BenchmarkBurnDown(b *testing.B) {
 		var stops []func()
 		cfg, err := config.Load(func(name string) string { return env[name] })
 		require.NoError(b, err)
-		parts, err := app.EngineConfig(b.Context(), cfg, []string{"reminder"}, func(stop func()) { stops = append(stops, stop) })
+		parts, err := app.EngineConfig(b.Context(), cfg, []string{"test"}, func(stop func()) { stops = append(stops, stop) })
 		require.NoError(b, err)
 		makeDue(b, parts.Store, n)
+		require.Eventually(b, func() bool { // until then executions would go through the queue in process
+			_, free, err := parts.Queue.Depth(b.Context())
+			return err == nil && free == cfg.MaxQueueSize
+		}, time.Minute, 10*time.Millisecond)
 		observer := counting{ended: make(chan struct{}, n)}
 		parts.Invoker, parts.Observer, parts.Owner = noop{}, observer, cfg.NodeID
 		parts.Concurrency, parts.Receivers = cfg.MaxConcurrentTasks, cfg.QueueConcurrency

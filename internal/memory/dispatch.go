@@ -28,7 +28,7 @@ func (s *Store) Ready(ctx context.Context, limit int, closed func(taskType, rate
 			break
 		}
 		chosen.add(e)
-		report.Executions = append(report.Executions, cloneExecution(*e))
+		report.Executions = append(report.Executions, core.ReadyOf(cloneExecution(*e)))
 	}
 	return report, nil
 }

@@ -75,7 +75,7 @@ func (n *node) step(ctx context.Context) error {
 	var items []core.QueueItem
 	var marks []core.QueueMark
 	for _, e := range report.Executions {
-		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Policy.Priority})
+		items = append(items, core.QueueItem{ExecutionID: e.ID, Type: e.Type, Priority: e.Priority})
 		marks = append(marks, core.QueueMark{ID: e.ID})
 	}
 	// Marked first: a claim that a gate sends back must not be marked again.

@@ -43,7 +43,10 @@ func (c conn) cancelExecution(ctx context.Context, id, reason string) (core.Canc
 	if err != nil {
 		return core.CancelReport{}, err
 	}
-	e := row.execution()
+	e, err := row.execution()
+	if err != nil {
+		return core.CancelReport{}, err
+	}
 	if e.Status == core.StatusRunning {
 		_, err := c.exec(ctx, `UPDATE executions SET cancel_requested = `+c.dialect.yes+` WHERE id = ?`, id)
 		return core.CancelReport{Running: []string{id}}, err

@@ -106,8 +106,12 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?)
 			FROM v WHERE id = v.claimed_id
 			RETURNING `+executionColumns, args...)
-		for _, r := range rows {
-			started[r.ID] = r.execution()
+		if err != nil {
+			return err
+		}
+		executions, err := executionsOf(rows)
+		for _, e := range executions {
+			started[e.ID] = e
 		}
 		return err
 	})

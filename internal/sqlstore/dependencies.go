@@ -247,7 +247,10 @@ func (c conn) toJudge(ctx context.Context, limit int) ([]core.Execution, error) 
 		SELECT `+executionColumns+` FROM executions
 		WHERE `+isAwaiting+` AND judge_at IS NOT NULL AND judge_at <= ?
 		ORDER BY judge_at LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
-	return executionsOf(rows), err
+	if err != nil {
+		return nil, err
+	}
+	return executionsOf(rows)
 }
 
 // putOffJudging looks at executions again when their patience ends; or before,

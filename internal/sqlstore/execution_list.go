@@ -18,7 +18,8 @@ func (s *Store) Executions(ctx context.Context, f core.ExecutionFilter, p core.P
 	if err := s.read().list(ctx, &rows, query, args...); err != nil {
 		return nil, s.wrap("list executions", err)
 	}
-	return executionsOf(rows), nil
+	executions, err := executionsOf(rows)
+	return executions, s.wrap("list executions", err)
 }
 
 // executionsQuery joins arms that each read one page from the end of one index:

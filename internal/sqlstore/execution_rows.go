@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -78,7 +79,7 @@ type executionRow struct {
 	Plugin          string                   `db:"plugin"`
 	RetryOf         *string                  `db:"retry_of"`
 	CreatedAt       timestamp                `db:"created_at"`
-	Policy          document[core.Policy]    `db:"policy"`
+	Policy          policyText               `db:"policy"`
 	Data            rawJSON                  `db:"data"`
 	Hours           *document[core.Hours]    `db:"hours"`
 	Awaits          *document[core.Awaited]  `db:"awaits"`
@@ -90,7 +91,13 @@ type executionRow struct {
 	Progress        *document[core.Progress] `db:"progress"` // where it is asked for
 }
 
-func (r executionRow) execution() core.Execution {
+func (r executionRow) execution() (core.Execution, error) { return r.withPolicy(policies{}) }
+
+func (r executionRow) withPolicy(known policies) (core.Execution, error) {
+	policy, err := known.read(r.Policy)
+	if err != nil {
+		return core.Execution{}, fmt.Errorf("policy of execution %s: %w", r.ID, err)
+	}
 	return core.Execution{
 		ID: r.ID, TaskID: r.TaskID, TaskName: r.TaskName, Type: r.Type, Status: r.Status, Trigger: r.Trigger,
 		NominalTime: r.NominalTime.Time, DueAt: r.DueAt.Time,
@@ -98,17 +105,20 @@ func (r executionRow) execution() core.Execution {
 		Attempt: r.Attempt, MaxAttempts: r.MaxAttempts, Attempts: r.Attempts.value,
 		Error: r.Error, ErrorCode: r.ErrorCode, Result: json.RawMessage(r.Result),
 		Worker: r.Worker, Plugin: r.Plugin, RetryOf: r.RetryOf, CreatedAt: r.CreatedAt.Time,
-		Policy: r.Policy.value, Data: json.RawMessage(r.Data), Hours: valueIn(r.Hours), Awaits: valueIn(r.Awaits), Token: r.Token, CancelRequested: r.CancelRequested,
+		Policy: policy, Data: json.RawMessage(r.Data), Hours: valueIn(r.Hours), Awaits: valueIn(r.Awaits), Token: r.Token, CancelRequested: r.CancelRequested,
 		LeaseUntil: r.LeaseUntil.Time, AttemptStart: r.AttemptStart.Time, LateAt: r.LateAt.pointer(), Progress: valueIn(r.Progress),
-	}
+	}, nil
 }
 
-func executionsOf(rows []executionRow) []core.Execution {
-	executions := make([]core.Execution, len(rows))
+func executionsOf(rows []executionRow) ([]core.Execution, error) {
+	known, executions := policies{}, make([]core.Execution, len(rows))
 	for i, r := range rows {
-		executions[i] = r.execution()
+		var err error
+		if executions[i], err = r.withPolicy(known); err != nil {
+			return nil, err
+		}
 	}
-	return executions
+	return executions, nil
 }
 
 func executionArgs(e core.Execution) []any {

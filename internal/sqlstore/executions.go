@@ -59,7 +59,11 @@ func (c conn) liveRetry(ctx context.Context, of *string) (e core.Execution, foun
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, false, nil
 	}
-	return row.execution(), err == nil, err
+	if err != nil {
+		return e, false, err
+	}
+	e, err = row.execution()
+	return e, err == nil, err
 }
 
 // addExecution stores an execution that its overlap policy admits.
@@ -164,7 +168,10 @@ func (c conn) execution(ctx context.Context, id string) (core.Execution, error) 
 	if errors.Is(err, sql.ErrNoRows) {
 		return core.Execution{}, notFound("execution", id)
 	}
-	return row.execution(), err
+	if err != nil {
+		return core.Execution{}, err
+	}
+	return row.execution()
 }
 
 // ExecutionLogs implements core.ExecutionStore. It fails with NOT_FOUND when

@@ -234,16 +234,18 @@ func (s *Store) Live(ctx context.Context, taskID string, limit int) (core.LiveRe
 			WHERE task_id = ? ORDER BY id LIMIT ?`, taskID, limit); err != nil {
 			return err
 		}
-		report.Oldest = executionsOf(rows)
+		if report.Oldest, err = executionsOf(rows); err != nil {
+			return err
+		}
 		var holder []executionRow
 		if err := c.list(ctx, &holder, `
 			SELECT `+executionColumns+` FROM executions
 			WHERE task_id = ? AND `+holdsSlot+` ORDER BY id LIMIT 1`, taskID); err != nil || len(holder) == 0 {
 			return err
 		}
-		e := holder[0].execution()
+		e, err := holder[0].execution()
 		report.Holder = &e
-		return nil
+		return err
 	})
 	return report, err
 }

@@ -58,11 +58,32 @@ func (c conn) save(ctx context.Context, executions []core.Execution) error {
 	if err := c.updateLive(ctx, live); err != nil {
 		return err
 	}
-	if err := c.insertHistory(ctx, ended); err != nil {
-		return err
-	}
-	return inBatches(idsOf(ended), func(batch []string) error {
-		_, err := c.exec(ctx, `DELETE FROM executions WHERE id IN (?)`, batch)
+	return c.retire(ctx, ended)
+}
+
+// retire moves executions that have ended to history. What cannot have changed
+// since they were made goes from the one table to the other and not over here.
+func (c conn) retire(ctx context.Context, ended []core.Execution) error {
+	return inBatches(ended, func(batch []core.Execution) error {
+		const columns = `ended_id, status, due_at, start_time, end_time, duration, attempt, attempts, error, error_code, result,
+			worker, plugin, token, cancel_requested, awaits, late_at`
+		args := make([]any, 0, len(batch)*17)
+		for _, e := range batch {
+			args = append(args, e.ID, e.Status, stamp(e.DueAt), stampOf(e.StartTime), stampOf(e.EndTime), e.Duration,
+				e.Attempt, document[[]core.Attempt]{e.Attempts}, e.Error, e.ErrorCode, rawJSON(e.Result), e.Worker, e.Plugin,
+				e.Token, e.CancelRequested, documentOf(e.Awaits), stampOf(e.LateAt))
+		}
+		v, args := c.table(columns, args)
+		if _, err := c.exec(ctx, `
+			WITH v (`+columns+`) AS (`+v+`)
+			INSERT INTO task_history (`+executionColumns+`)
+			SELECT e.id, e.task_id, e.task_name, e.type, v.status, e.trigger, e.nominal_time, v.due_at, v.start_time, v.end_time,
+				v.duration, v.attempt, e.max_attempts, v.attempts, v.error, v.error_code, v.result, v.worker, v.plugin, e.retry_of,
+				e.created_at, e.policy, e.data, e.hours, v.awaits, v.token, v.cancel_requested, e.lease_until, e.attempt_start, v.late_at
+			FROM v JOIN executions AS e ON e.id = v.ended_id`, args...); err != nil {
+			return err
+		}
+		_, err := c.exec(ctx, `DELETE FROM executions WHERE id IN (?)`, idsOf(batch))
 		return err
 	})
 }
@@ -103,7 +124,9 @@ func (c conn) cancelLive(ctx context.Context, taskIDs []string, reason string) (
 	if err != nil {
 		return nil, nil, err
 	}
-	cancelled = executionsOf(rows)
+	if cancelled, err = executionsOf(rows); err != nil {
+		return nil, nil, err
+	}
 	for i := range cancelled {
 		cancelled[i].Cancel(reason, c.now)
 	}

@@ -148,7 +148,10 @@ func (c conn) lateExecutions(ctx context.Context, limit int) ([]core.Execution, 
 		SELECT `+executionColumns+` FROM executions
 		WHERE `+isWatched+` AND late_at <= ?
 		ORDER BY late_at LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
-	return executionsOf(rows), err
+	if err != nil {
+		return nil, err
+	}
+	return executionsOf(rows)
 }
 
 // postLate writes the messages about late executions and forgets that they are

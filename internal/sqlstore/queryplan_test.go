@@ -163,7 +163,7 @@ func engineSteps(t *testing.T, s *Store) map[string]func(ctx context.Context, c 
 			return err
 		},
 		"ready": func(ctx context.Context, c conn) error {
-			_, _, err := c.readyIDs(ctx, 10, nil)
+			_, _, err := c.readyInOrder(ctx, 10, nil)
 			_, waited := c.untilNextReady(ctx)
 			return errors.Join(err, waited)
 		},

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -17,11 +18,9 @@ func (s *Store) Ready(ctx context.Context, limit int, closed func(taskType, rate
 		if err := c.walkInOrder(ctx); err != nil {
 			return err
 		}
-		ids, more, err := c.readyIDs(ctx, limit, closed)
-		if err != nil {
-			return err
-		}
-		if report.Executions, err = c.liveInOrder(ctx, ids); err != nil || more {
+		var more bool
+		var err error
+		if report.Executions, more, err = c.readyInOrder(ctx, limit, closed); err != nil || more {
 			return err
 		}
 		report.Wait, err = c.untilNextReady(ctx)
@@ -37,44 +36,58 @@ func (s *Store) Ready(ctx context.Context, limit int, closed func(taskType, rate
 // gates.
 const readyPage = 1000
 
-// readyIDs walks the waiting executions in order and stops when it has enough,
+// readyRow is an execution that waits.
+type readyRow struct {
+	candidateRow
+	Policy policyText            `db:"policy"`
+	Hours  *document[core.Hours] `db:"hours"`
+}
+
+// readyInOrder walks the waiting executions in order and stops when it has enough,
 // so that a long queue costs no more than a short one.
-func (c conn) readyIDs(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ids []string, more bool, err error) {
-	gates := c.newGates()
+func (c conn) readyInOrder(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ready []core.ReadyExecution, more bool, err error) {
+	gates, policies := c.newGates(), policies{}
 	size := min(limit+1, readyPage) // all it takes when all gates are open
-	for after := (candidateRow{}); ; size = readyPage {
+	for after := (readyRow{}); ; size = readyPage {
 		page, err := c.waiting(ctx, after, size)
 		if err != nil {
 			return nil, false, err
 		}
-		if err := c.know(ctx, gates, page); err != nil {
+		if err := c.know(ctx, gates, candidatesOf(page)); err != nil {
 			return nil, false, err
 		}
-		for _, candidate := range page {
-			if !gates.open(candidate.gateRow) || closed != nil && closed(candidate.Type, candidate.rateKey()) {
+		for _, row := range page {
+			if !gates.open(row.gateRow) || closed != nil && closed(row.Type, row.rateKey()) {
 				continue
 			}
-			if len(ids) == limit {
-				return ids, true, nil
+			if len(ready) == limit {
+				return ready, true, nil
 			}
-			gates.take(candidate.gateRow)
-			ids = append(ids, candidate.ID)
+			policy, err := policies.read(row.Policy)
+			if err != nil {
+				return nil, false, fmt.Errorf("policy of execution %s: %w", row.ID, err)
+			}
+			gates.take(row.gateRow)
+			ready = append(ready, core.ReadyExecution{
+				ID: row.ID, Type: row.Type, Priority: policy.Priority, Rank: row.Rank.Time,
+				Hours: valueIn(row.Hours), RateLimit: policy.RateLimit,
+			})
 		}
 		if len(page) < size {
-			return ids, false, nil
+			return ready, false, nil
 		}
 		after = page[len(page)-1]
 	}
 }
 
 // waiting reads the page of waiting executions that follows one.
-func (c conn) waiting(ctx context.Context, after candidateRow, size int) (page []candidateRow, err error) {
+func (c conn) waiting(ctx context.Context, after readyRow, size int) (page []readyRow, err error) {
 	next, args := ``, []any{stamp(c.now)}
 	if after.ID != "" {
 		next, args = ` AND (rank, id) > (?, ?)`, append(args, after.Rank, after.ID)
 	}
 	err = c.list(ctx, &page, `
-		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rate_key, rank FROM executions
+		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rate_key, rank, policy, hours FROM executions
 		WHERE `+isReady+` AND `+isFree+` AND due_at <= ?`+next+`
 		ORDER BY rank, id LIMIT ?`, append(args, size)...)
 	return page, err
@@ -88,22 +101,10 @@ func (c conn) untilNextReady(ctx context.Context) (time.Duration, error) {
 	return until(c.now, next), err
 }
 
-// liveInOrder reads live executions by id and keeps the order of ids.
-func (c conn) liveInOrder(ctx context.Context, ids []string) ([]core.Execution, error) {
-	rows, err := listIn[executionRow](ctx, c, `
-		SELECT `+executionColumns+` FROM executions WHERE id IN (?)`, ids)
-	if err != nil {
-		return nil, err
+func candidatesOf(page []readyRow) []candidateRow {
+	candidates := make([]candidateRow, len(page))
+	for i, row := range page {
+		candidates[i] = row.candidateRow
 	}
-	byID := make(map[string]core.Execution, len(rows))
-	for _, r := range rows {
-		byID[r.ID] = r.execution()
-	}
-	ordered := make([]core.Execution, 0, len(ids))
-	for _, id := range ids {
-		if e, ok := byID[id]; ok {
-			ordered = append(ordered, e)
-		}
-	}
-	return ordered, nil
+	return candidates
 }

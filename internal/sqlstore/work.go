@@ -115,23 +115,62 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 	return finished, nil
 }
 
-// running reads the executions whose attempts have ended.
+// runningRow is what may have changed in a running execution since it was
+// claimed.
+type runningRow struct {
+	ID              string    `db:"id"`
+	Token           int64     `db:"token"`
+	CancelRequested bool      `db:"cancel_requested"`
+	LeaseUntil      timestamp `db:"lease_until"`
+	LateAt          timestamp `db:"late_at"`
+}
+
+// running locks the executions whose attempts have ended and returns them, by
+// id: as they were claimed, with what has changed since. Those whose lease was
+// lost are left out.
 func (c conn) running(ctx context.Context, done []core.Completion) (map[string]core.Execution, error) {
 	ids := make([]string, len(done))
 	for i, d := range done {
 		ids[i] = d.ExecutionID
 	}
-	rows, err := listIn[executionRow](ctx, c, `
-		SELECT `+executionColumns+` FROM executions
+	rows, err := listIn[runningRow](ctx, c, `
+		SELECT id, token, cancel_requested, lease_until, late_at FROM executions
 		WHERE id IN (?) AND `+hereRunning+c.dialect.lockAll, ids)
 	if err != nil {
 		return nil, err
 	}
-	running := make(map[string]core.Execution, len(rows))
+	held := make(map[string]runningRow, len(rows))
 	for _, r := range rows {
-		running[r.ID] = r.execution()
+		held[r.ID] = r
 	}
-	return running, nil
+	running, unknown := make(map[string]core.Execution, len(rows)), []string(nil)
+	for _, d := range done {
+		r, ok := held[d.ExecutionID]
+		switch {
+		case !ok || r.Token != d.Token:
+		case d.Claimed == nil:
+			unknown = append(unknown, d.ExecutionID)
+		default:
+			e := *d.Claimed
+			e.Attempts = slices.Clip(e.Attempts) // Settle adds to them
+			e.CancelRequested, e.LeaseUntil, e.LateAt = r.CancelRequested, r.LeaseUntil.Time, r.LateAt.pointer()
+			running[e.ID] = e
+		}
+	}
+	return running, c.addLive(ctx, running, unknown)
+}
+
+// addLive reads executions that have not ended.
+func (c conn) addLive(ctx context.Context, to map[string]core.Execution, ids []string) error {
+	rows, err := listIn[executionRow](ctx, c, `SELECT `+executionColumns+` FROM executions WHERE id IN (?)`, ids)
+	if err != nil {
+		return err
+	}
+	executions, err := executionsOf(rows)
+	for _, e := range executions {
+		to[e.ID] = e
+	}
+	return err
 }
 
 func (c conn) insertLogs(ctx context.Context, done []core.Completion) error {
@@ -184,5 +223,8 @@ func (c conn) expired(ctx context.Context, limit int) ([]core.Execution, error) 
 		SELECT `+executionColumns+` FROM executions
 		WHERE `+isRunning+` AND lease_until < ?
 		ORDER BY lease_until LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
-	return executionsOf(rows), err
+	if err != nil {
+		return nil, err
+	}
+	return executionsOf(rows)
 }

@@ -39,7 +39,9 @@ type Config struct {
 	Owner string
 	// Concurrency bounds the executions that run at once. Defaults to 10.
 	Concurrency int
-	// Receivers is how many bundles are taken from the queue at once. Defaults to 5.
+	// Receivers is how many claims are on their way at once. While one is, what
+	// comes waits for the next, and a claim of many costs hardly more than one of
+	// one; two keep the worker busy. Defaults to 2.
 	Receivers int
 	// LeaseTTL is how long a silent worker keeps its executions; heartbeats
 	// come three times as often. Defaults to 10 s.
@@ -65,7 +67,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Concurrency = cmp.Or(c.Concurrency, 10)
-	c.Receivers = cmp.Or(c.Receivers, 5)
+	c.Receivers = cmp.Or(c.Receivers, 2)
 	c.LeaseTTL = cmp.Or(c.LeaseTTL, 10*time.Second)
 	c.Redeliver = cmp.Or(c.Redeliver, time.Minute)
 	c.Batch = cmp.Or(c.Batch, 500)

@@ -48,6 +48,8 @@ func (d *dispatcher) step(ctx context.Context) (time.Duration, error) {
 	}
 	if len(report.Executions) == limit {
 		d.call(ctx, now)
+	} else {
+		d.rest(ctx, d.cfg.Clock.Now().Sub(now))
 	}
 	report.Wait = sooner(report.Wait, d.shaper.next(now))
 	if len(report.Executions) == 0 {
@@ -66,6 +68,17 @@ func (d *dispatcher) step(ctx context.Context) (time.Duration, error) {
 	}
 	return d.publish(ctx, marked, items, report.Wait)
 }
+
+// rest pauses after a look that took long and found little: it went past much
+// that a closed gate holds. Every end of an execution asks for another look.
+func (d *dispatcher) rest(ctx context.Context, took time.Duration) {
+	if took > longLook {
+		pause(ctx, min(took, fullPause))
+	}
+}
+
+// longLook is how long a look at the store may take that nobody need rest after.
+const longLook = 10 * time.Millisecond
 
 // call tells the other nodes that there is more than one dispatcher takes at a
 // time. They would find it themselves, but only after Idle.

@@ -98,7 +98,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 		Store: a.store, Queue: a.queue, Locker: a.metrics.Locker(a.locker), Limiter: a.limiter,
 		Invoker: invoker, Signals: a.signals, Observer: core.Observers{a.faults, a.metrics}, Publisher: a.publisher, Messenger: host.NewMessenger(notifier), Logger: log.Named("engine"), Clock: clock, Timetable: timetable,
 		Types: a.host, Rates: a.host.Rate, Version: version,
-		Owner: cfg.NodeID, Redeliver: a.redeliver, Concurrency: cfg.MaxConcurrentTasks, Receivers: cfg.QueueConcurrency,
+		Owner: cfg.NodeID, Redeliver: a.redeliver, Concurrency: cfg.MaxConcurrentTasks,
 		Maintenance: cfg.MaintenanceInterval, CancelGrace: cancelGrace,
 		Retention: core.Retention{History: cfg.HistoryRetention, HistoryPerTask: cfg.HistoryPerTask, IdempotencyKeys: 24 * time.Hour, Outbox: outboxRetention},
 	}); err != nil {

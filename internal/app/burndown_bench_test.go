@@ -44,7 +44,7 @@ func BenchmarkBurnDown(b *testing.B) {
 		}, time.Minute, 10*time.Millisecond)
 		observer := counting{ended: make(chan struct{}, n)}
 		parts.Invoker, parts.Observer, parts.Owner = noop{}, observer, cfg.NodeID
-		parts.Concurrency, parts.Receivers = cfg.MaxConcurrentTasks, cfg.QueueConcurrency
+		parts.Concurrency = cfg.MaxConcurrentTasks
 		e, err := engine.New(parts)
 		require.NoError(b, err)
 

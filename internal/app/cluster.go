@@ -101,7 +101,7 @@ func (o opening) rabbitmq(b *backends, local core.Queue) error {
 		return err
 	}
 	o.closes("rabbitmq", client)
-	work := rabbitmq.NewQueue(client, rabbitmq.QueueConfig{Capacity: o.cfg.MaxQueueSize, Clock: o.clock})
+	work := rabbitmq.NewQueue(client, rabbitmq.QueueConfig{Capacity: o.cfg.MaxQueueSize, Prefetch: o.prefetch(), Clock: o.clock})
 	both := rabbitmq.NewFallback(rabbitmq.FallbackConfig{Primary: work, Second: local, Logger: log, Clock: o.clock})
 	o.closes("work queue", both)
 	events := rabbitmq.NewEvents(client)
@@ -132,6 +132,13 @@ func (o opening) rabbitmq(b *backends, local core.Queue) error {
 		return c
 	}
 	return nil
+}
+
+// prefetch is how many bundles this node holds: no more than hold twice what it
+// can run at once, because what it holds nobody else takes.
+func (o opening) prefetch() int {
+	wanted := (2*o.cfg.MaxConcurrentTasks + rabbitmq.BundleSize - 1) / rabbitmq.BundleSize
+	return min(wanted, o.cfg.QueueConcurrency)
 }
 
 // placeOf names a server without what must not be shown.

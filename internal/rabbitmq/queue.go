@@ -14,12 +14,15 @@ import (
 	"github.com/nexuscore/scheduler/core"
 )
 
+// BundleSize is the usual number of items in a full message.
+const BundleSize = 50
+
 // QueueConfig is how much a queue holds and how it hands out.
 type QueueConfig struct {
 	// Capacity is how many bundles may wait: MAX_QUEUE_SIZE. Defaults to 1000.
 	// All nodes must agree on it.
 	Capacity int
-	// BundleSize bounds the items of a message. Defaults to 50.
+	// BundleSize bounds the items of a message. Defaults to BundleSize.
 	BundleSize int
 	// Prefetch is how many bundles of each type a node holds while it waits for
 	// items. What is held is not reordered by what comes later. Defaults to 2.
@@ -40,7 +43,7 @@ type QueueConfig struct {
 
 func (c QueueConfig) withDefaults() QueueConfig {
 	c.Capacity = cmp.Or(c.Capacity, 1000)
-	c.BundleSize = min(cmp.Or(c.BundleSize, 50), maxBundleItems)
+	c.BundleSize = min(cmp.Or(c.BundleSize, BundleSize), maxBundleItems)
 	c.Prefetch = cmp.Or(c.Prefetch, 2)
 	c.Expiry = cmp.Or(c.Expiry, time.Minute)
 	c.Linger = cmp.Or(c.Linger, 50*time.Millisecond)

@@ -45,8 +45,8 @@ const (
 	isPutOff = `tries > 0` // of outbox
 )
 
-// The same conditions for rows that are found by their ids, in a form that no
-// partial index serves. Until somebody has counted the rows, Postgres believes
+// The same conditions for rows that are found by their ids or tasks, in a form
+// that no partial index serves. Until somebody has counted the rows, Postgres believes
 // that such an index is short, and would read all that runs, and all that has
 // just stopped to, in order to find what was named.
 const (

@@ -181,6 +181,16 @@ func (g gates) open(e gateRow) bool {
 	return e.ConcurrencyKey == nil || g.keys[*e.ConcurrencyKey] < max(1, e.MaxConcurrency)
 }
 
+// fullTypes lists the types that have no free slot, as far as they are known.
+func (g gates) fullTypes() (full []string) {
+	for name, held := range g.types {
+		if core.TypeFull(g.limit(name), held) {
+			full = append(full, name)
+		}
+	}
+	return full
+}
+
 // take counts the execution in.
 func (g gates) take(e gateRow) {
 	g.types[e.Type]++

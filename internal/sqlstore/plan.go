@@ -52,7 +52,7 @@ func (c conn) decideDue(ctx context.Context, limit int,
 ) ([]decision, error) {
 	var rows []taskRow
 	err := c.list(ctx, &rows, `
-		SELECT `+taskSelect+` FROM tasks
+		SELECT `+taskColumns+` FROM tasks
 		WHERE enabled = `+c.dialect.yes+` AND next_run IS NOT NULL AND next_run <= ?
 		ORDER BY next_run LIMIT ?`+c.dialect.skipLocked, stamp(c.now), limit)
 	if err != nil {

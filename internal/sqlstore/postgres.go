@@ -126,6 +126,14 @@ func postgresDSN(cfg PostgresConfig) (string, error) {
 		q.Set("sslmode", "prefer") // as psql; the driver's own default refuses a server without TLS
 	}
 	q.Set("timezone", "UTC")
+	// Nothing the service asks for is most of a table, and nothing takes long. A
+	// planner that has not counted a table lately believes that it is small and
+	// reads it to the end, or that it is huge and compiles the statement and starts
+	// processes for it.
+	for _, name := range []string{"enable_seqscan", "jit"} {
+		q.Set(name, "off")
+	}
+	q.Set("max_parallel_workers_per_gather", "0")
 	q.Set("binary_parameters", "yes") // one round trip a statement and not two
 	u.RawQuery = q.Encode()
 	return u.String(), nil

@@ -61,14 +61,11 @@ func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (deferred []s
 // queue marks executions.
 func (c conn) queue(ctx context.Context, ids []string) (queued []string, err error) {
 	err = inBatches(ids, func(batch []string) error {
-		if err := c.lockLive(ctx, batch); err != nil {
-			return err
-		}
 		var part []string
-		err := c.list(ctx, &part, `
+		err := c.list(ctx, &part, c.locked(hereReady)+`
 			UPDATE executions SET status = 'queued', queued_at = ?
-			WHERE id IN (?) AND `+hereReady+`
-			RETURNING id`, stamp(c.now), batch)
+			WHERE id IN (SELECT id FROM locked)
+			RETURNING id`, batch, stamp(c.now))
 		queued = append(queued, part...)
 		return err
 	})
@@ -79,12 +76,9 @@ func (c conn) queue(ctx context.Context, ids []string) (queued []string, err err
 func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 	return s.write(ctx, "unqueue", func(ctx context.Context, c conn) error {
 		return inBatches(ids, func(batch []string) error {
-			if err := c.lockLive(ctx, batch); err != nil {
-				return err
-			}
-			_, err := c.exec(ctx, `
+			_, err := c.exec(ctx, c.locked(hereQueued)+`
 				UPDATE executions SET status = 'pending', queued_at = NULL
-				WHERE id IN (?) AND `+hereQueued, batch)
+				WHERE id IN (SELECT id FROM locked)`, batch)
 			return err
 		})
 	})

@@ -48,8 +48,9 @@ type readyRow struct {
 func (c conn) readyInOrder(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ready []core.ReadyExecution, more bool, err error) {
 	gates, policies := c.newGates(), policies{}
 	size := min(limit+1, readyPage) // all it takes when all gates are open
+	var full []string               // types; those behind the first page are left where they are
 	for after := (readyRow{}); ; size = readyPage {
-		page, err := c.waiting(ctx, after, size)
+		page, err := c.waiting(ctx, after, full, size)
 		if err != nil {
 			return nil, false, err
 		}
@@ -76,15 +77,20 @@ func (c conn) readyInOrder(ctx context.Context, limit int, closed func(taskType,
 		if len(page) < size {
 			return ready, false, nil
 		}
+		full = gates.fullTypes()
 		after = page[len(page)-1]
 	}
 }
 
-// waiting reads the page of waiting executions that follows one.
-func (c conn) waiting(ctx context.Context, after readyRow, size int) (page []readyRow, err error) {
+// waiting reads the page of waiting executions that follows one, without those of
+// some types.
+func (c conn) waiting(ctx context.Context, after readyRow, full []string, size int) (page []readyRow, err error) {
 	next, args := ``, []any{stamp(c.now)}
 	if after.ID != "" {
 		next, args = ` AND (rank, id) > (?, ?)`, append(args, after.Rank, after.ID)
+	}
+	if len(full) > 0 {
+		next, args = next+` AND NOT type IN (?)`, append(args, full)
 	}
 	err = c.list(ctx, &page, `
 		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rate_key, rank, policy, hours FROM executions

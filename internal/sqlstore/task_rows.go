@@ -16,7 +16,7 @@ const taskColumnCount = 25
 // taskSelect lists what taskRow reads. The starts of what still runs are not
 // noted on the task yet: see noteRuns.
 const taskSelect = taskColumns + `,
-	(SELECT MAX(attempt_start) FROM executions WHERE task_id = tasks.id AND status = 'running') AS running_since`
+	(SELECT MAX(attempt_start) FROM executions WHERE task_id = tasks.id AND ` + hereRunning + `) AS running_since`
 
 // taskRow is a row of tasks. The columns that are copies out of timing
 // (schedule_type, cron_expression, timezone) are written and never read.

@@ -159,8 +159,8 @@ func (e *Execution) Succeed(out Outcome, now time.Time) {
 	e.finish(StatusSucceeded, now)
 }
 
-// Fail ends the running attempt badly. The retry policy decides between
-// retrying and the final state, which depends on the failure: cancelled,
+// Fail ends the running attempt badly. The retry policy and the delivery decide
+// between retrying and the final state, which depends on the failure: cancelled,
 // or failed. spread is a random number in [0, 1) for the jitter.
 func (e *Execution) Fail(f *Failure, plugin string, spread float64, now time.Time) {
 	e.Plugin = plugin
@@ -266,6 +266,7 @@ func (e *Execution) Cancel(reason string, now time.Time) {
 
 func (e *Execution) retryOrFinish(f *Failure, spread float64, now time.Time) {
 	delay, again := e.Policy.RetryPolicy.After(e.Attempt-e.lost(), f, spread)
+	again = again && (e.Policy.Delivery != AtMostOnce || f.RetryAfter > 0)
 	switch {
 	case e.CancelRequested:
 		e.endCancelled(now)

@@ -110,7 +110,9 @@ func TestFail(t *testing.T) {
 		{"cancelled", core.Failure{Class: core.ClassCancelled}, nil, core.StatusCancelled, core.StatusCancelled},
 		{"last attempt", core.Failure{Class: core.ClassRetryable}, func(e *core.Execution) { e.Attempt = 3 }, core.StatusFailed, core.StatusFailed},
 		{"cancel was asked for", core.Failure{Class: core.ClassRetryable}, cancelRequested, core.StatusCancelled, core.StatusFailed},
-		{"at most once", core.Failure{Class: core.ClassRetryable}, atMostOnce, core.StatusRetrying, core.StatusFailed},
+		{"at most once", core.Failure{Class: core.ClassRetryable}, atMostOnce, core.StatusFailed, core.StatusFailed},
+		{"at most once, out of time", core.Failure{Class: core.ClassTimeout}, atMostOnce, core.StatusFailed, core.StatusFailed},
+		{"at most once, and it says when", core.Failure{Class: core.ClassRetryable, RetryAfter: 10 * time.Second}, atMostOnce, core.StatusRetrying, core.StatusFailed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			e := running(t)

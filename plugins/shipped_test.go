@@ -24,7 +24,7 @@ import (
 	"github.com/nexuscore/scheduler/host/process"
 	"github.com/nexuscore/scheduler/host/wasm"
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
-	"github.com/nexuscore/scheduler/plugins/plugintest"
+	"github.com/nexuscore/scheduler/internal/plugintest"
 )
 
 const (

@@ -101,14 +101,19 @@ func problems(err error) string {
 	return text
 }
 
-// checkRun runs, and tells how long that takes.
-func (s *Session) checkRun(ctx context.Context, data json.RawMessage) (Check, time.Duration) {
+// checkRun runs, and tells how long that takes. The first run is slower than all
+// others, so the second is timed.
+func (s *Session) checkRun(ctx context.Context, data json.RawMessage) (_ Check, took time.Duration) {
 	const name = "runs"
-	start := now()
-	out, err := s.Run(ctx, Attempt{Data: data})
-	took := now().Sub(start)
-	if err != nil {
-		return Check{name, Broken, Describe(err)}, took
+	var out core.Outcome
+	for range 2 {
+		start := now()
+		var err error
+		out, err = s.Run(ctx, Attempt{Data: data})
+		took = now().Sub(start)
+		if err != nil {
+			return Check{name, Broken, Describe(err)}, took
+		}
 	}
 	return Check{name, Passed, fmt.Sprintf("in %s, %d bytes of result, %d lines of log", took.Round(10*time.Microsecond), len(out.Result), len(out.Logs))}, took
 }

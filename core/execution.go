@@ -266,15 +266,20 @@ func (e *Execution) Cancel(reason string, now time.Time) {
 
 func (e *Execution) retryOrFinish(f *Failure, spread float64, now time.Time) {
 	delay, again := e.Policy.RetryPolicy.After(e.Attempt-e.lost(), f, spread)
-	again = again && (e.Policy.Delivery != AtMostOnce || f.RetryAfter > 0)
 	switch {
 	case e.CancelRequested:
 		e.endCancelled(now)
-	case !again:
+	case !again || !e.mayRepeat(f):
 		e.finish(StatusFailed, now)
 	default:
 		e.Status, e.Worker, e.DueAt = StatusRetrying, "", Instant(now.Add(delay))
 	}
+}
+
+// mayRepeat tells whether another attempt keeps the promise of the delivery.
+func (e *Execution) mayRepeat(f *Failure) bool {
+	notBegun := f.Code == CodePluginUnavailable && e.Plugin == ""
+	return e.Policy.Delivery != AtMostOnce || f.RetryAfter > 0 || notBegun
 }
 
 // endCancelled ends an execution as cancelled. Its last attempt may have ended in

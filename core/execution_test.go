@@ -132,6 +132,17 @@ func TestFail(t *testing.T) {
 	}
 }
 
+// An attempt for which there was no plugin had no effect; one whose plugin was
+// closed under it may have had one.
+func TestAtMostOnceWithoutAPlugin(t *testing.T) {
+	for plugin, want := range map[string]core.Status{"": core.StatusRetrying, "p@1": core.StatusFailed} {
+		e := running(t)
+		atMostOnce(&e)
+		e.Fail(&core.Failure{Code: core.CodePluginUnavailable, Class: core.ClassRetryable}, plugin, 0, later(3*time.Second))
+		require.Equal(t, want, e.Status, plugin)
+	}
+}
+
 // codeOf is the code of what has ended with a code: that of a cancelled
 // execution is always CANCELLED, however its last attempt ended.
 func codeOf(e core.Execution, code core.Code) core.Code {

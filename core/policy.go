@@ -13,7 +13,7 @@ const (
 	// AtMostOnce does not: it ends as lost when its worker vanished, and as failed
 	// when its attempt failed. Only a failure that names the time of the next
 	// attempt itself, as after a 429, is followed by one: whoever made it knows that
-	// what is left may be done.
+	// what is left may be done. So is one for which there was no plugin to run.
 	AtMostOnce DeliveryPolicy = "at_most_once"
 )
 

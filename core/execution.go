@@ -159,8 +159,8 @@ func (e *Execution) Succeed(out Outcome, now time.Time) {
 	e.finish(StatusSucceeded, now)
 }
 
-// Fail ends the running attempt badly. The retry policy decides between
-// retrying and the final state, which depends on the failure: cancelled,
+// Fail ends the running attempt badly. The retry policy and the delivery decide
+// between retrying and the final state, which depends on the failure: cancelled,
 // or failed. spread is a random number in [0, 1) for the jitter.
 func (e *Execution) Fail(f *Failure, plugin string, spread float64, now time.Time) {
 	e.Plugin = plugin
@@ -269,11 +269,17 @@ func (e *Execution) retryOrFinish(f *Failure, spread float64, now time.Time) {
 	switch {
 	case e.CancelRequested:
 		e.endCancelled(now)
-	case !again:
+	case !again || !e.mayRepeat(f):
 		e.finish(StatusFailed, now)
 	default:
 		e.Status, e.Worker, e.DueAt = StatusRetrying, "", Instant(now.Add(delay))
 	}
+}
+
+// mayRepeat tells whether another attempt keeps the promise of the delivery.
+func (e *Execution) mayRepeat(f *Failure) bool {
+	notBegun := f.Code == CodePluginUnavailable && e.Plugin == ""
+	return e.Policy.Delivery != AtMostOnce || f.RetryAfter > 0 || notBegun
 }
 
 // endCancelled ends an execution as cancelled. Its last attempt may have ended in

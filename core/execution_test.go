@@ -110,7 +110,9 @@ func TestFail(t *testing.T) {
 		{"cancelled", core.Failure{Class: core.ClassCancelled}, nil, core.StatusCancelled, core.StatusCancelled},
 		{"last attempt", core.Failure{Class: core.ClassRetryable}, func(e *core.Execution) { e.Attempt = 3 }, core.StatusFailed, core.StatusFailed},
 		{"cancel was asked for", core.Failure{Class: core.ClassRetryable}, cancelRequested, core.StatusCancelled, core.StatusFailed},
-		{"at most once", core.Failure{Class: core.ClassRetryable}, atMostOnce, core.StatusRetrying, core.StatusFailed},
+		{"at most once", core.Failure{Class: core.ClassRetryable}, atMostOnce, core.StatusFailed, core.StatusFailed},
+		{"at most once, out of time", core.Failure{Class: core.ClassTimeout}, atMostOnce, core.StatusFailed, core.StatusFailed},
+		{"at most once, and it says when", core.Failure{Class: core.ClassRetryable, RetryAfter: 10 * time.Second}, atMostOnce, core.StatusRetrying, core.StatusFailed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			e := running(t)
@@ -127,6 +129,17 @@ func TestFail(t *testing.T) {
 			require.Equal(t, tc.attempt, e.Attempts[0].Status)
 			requireEnded(t, e, 3*time.Second)
 		})
+	}
+}
+
+// An attempt for which there was no plugin had no effect; one whose plugin was
+// closed under it may have had one.
+func TestAtMostOnceWithoutAPlugin(t *testing.T) {
+	for plugin, want := range map[string]core.Status{"": core.StatusRetrying, "p@1": core.StatusFailed} {
+		e := running(t)
+		atMostOnce(&e)
+		e.Fail(&core.Failure{Code: core.CodePluginUnavailable, Class: core.ClassRetryable}, plugin, 0, later(3*time.Second))
+		require.Equal(t, want, e.Status, plugin)
 	}
 }
 

@@ -2,13 +2,19 @@ package core
 
 import "time"
 
-// DeliveryPolicy is the promise about an execution whose worker vanished.
+// DeliveryPolicy is the promise about an execution that may have had its effect
+// when its attempt ends badly.
 type DeliveryPolicy string
 
 // The delivery policies.
 const (
-	AtLeastOnce DeliveryPolicy = "at_least_once" // it is tried again; the default
-	AtMostOnce  DeliveryPolicy = "at_most_once"  // it ends as lost
+	// AtLeastOnce tries it again, as the retry policy says. The default.
+	AtLeastOnce DeliveryPolicy = "at_least_once"
+	// AtMostOnce does not: it ends as lost when its worker vanished, and as failed
+	// when its attempt failed. Only a failure that names the time of the next
+	// attempt itself, as after a 429, is followed by one: whoever made it knows that
+	// what is left may be done. So is one for which there was no plugin to run.
+	AtMostOnce DeliveryPolicy = "at_most_once"
 )
 
 // Policy says how a task's executions are run. Each execution keeps the policy

@@ -54,6 +54,8 @@ func buildAll(dir string) error {
 		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "effect.wasm"), "./testdata/effect"}},
 		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "guest.wasm"), "../host/hosttest/guest"}},
 		{[]string{"CGO_ENABLED=0"}, []string{"-o", filepath.Join(dir, "guest-process"), "../host/hosttest/guest"}},
+		{wasm, []string{"-buildmode=c-shared", "-o", filepath.Join(dir, "message.wasm"), "../plugins/message"}},
+		{[]string{"CGO_ENABLED=0"}, []string{"-o", filepath.Join(dir, "message-process"), "../plugins/message"}},
 	} {
 		cmd := exec.Command("go", append([]string{"build", "-trimpath"}, b.args...)...)
 		cmd.Env = append(os.Environ(), b.env...)

@@ -282,7 +282,7 @@ func (s *soak) judge() {
 		}
 		switch r.status {
 		case "succeeded", "cancelled":
-		case "lost":
+		case "lost", "failed":
 			require.Equal(s.t, "at_most_once", r.delivery, "%v", r)
 		default:
 			s.t.Errorf("ended badly: %v", r)

@@ -19,6 +19,7 @@ func TestTheTutorialWorks(t *testing.T) {
 	block := commands.FindStringSubmatch(section)
 	require.NotNil(t, block)
 	require.Equal(t, block, commands.FindStringSubmatch(sectionOf(t, "../README.md", "## Write a task type")), "the README shows the same")
+	require.Len(t, strings.Split(strings.TrimSpace(block[1]), "\n"), 5, "commands")
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	dir := t.TempDir()

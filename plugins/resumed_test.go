@@ -2,7 +2,6 @@ package plugins_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,23 +44,5 @@ func TestASecondAttemptGoesOnEndToEnd(t *testing.T) {
 				require.WithinDuration(t, end, until, 2*time.Second)
 			}
 		}
-	})
-}
-
-// A token that is not valid any more does not get the address banned.
-func TestAStormOfUnauthorizedRequestsStopsEndToEnd(t *testing.T) {
-	each(t, []string{"moderation", "channel_update"}, func(t *testing.T, p platforms) {
-		require.NoError(t, p.Faults().Add(fakeplatform.Fault{Route: "twitch.*", Kind: fakeplatform.FaultUnauthorized}))
-		data := `{"platform": "twitch", "action": "ban", "broadcasterId": "42", "userId": "9"}`
-		for n := range 20 {
-			failure := core.FailureOf(p.run(t, invocation("moderation", fmt.Sprintf("storm-%d", n), []byte(data))))
-			require.Equal(t, core.ClassPermanent, failure.Class)
-			require.Contains(t, failure.Message, "401")
-			require.Equal(t, n >= 5, strings.Contains(failure.Message, "check the token"))
-		}
-		require.Len(t, p.Journal().Requests("twitch.ban"), 5)
-		p.Faults().Clear()
-		other := `{"platform": "twitch", "channelId": "42", "title": "Chess"}`
-		require.NoError(t, p.run(t, invocation("channel_update", "other", []byte(other))), "the other types have tokens of their own")
 	})
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/host"
-	"github.com/nexuscore/scheduler/host/hosttest"
 )
 
 // As many rows as an aggregation takes fit into the memory and the time that it
@@ -47,7 +46,7 @@ func TestTheMostRowsFit(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `
 plugins:
   - {type: aggregation, runtime: wasm, source: %s, limits: %s, grants: {kv: true, secrets: [x], http: ["%s/**"], privateNetworks: [127.0.0.0/8]}}
-`, hosttest.BuildWASM(t, module+"aggregation"), limits, server.URL), 0o600))
+`, program(t, "wasm", "aggregation"), limits, server.URL), 0o600))
 	store := newLedger()
 	h := start(t, host.Config{Path: path, Runtimes: map[string]host.Runtime{"wasm": newWASM(t)}, State: store, Checkpoints: store})
 

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 	"github.com/nexuscore/scheduler/host/process"
 	"github.com/nexuscore/scheduler/host/wasm"
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
-	"github.com/nexuscore/scheduler/plugins/plugintest"
+	"github.com/nexuscore/scheduler/internal/plugintest"
 )
 
 const (
@@ -34,8 +35,8 @@ const (
 // acting are the types that do something on the platforms.
 var acting = []string{"reminder", "message", "channel_update", "moderation", "aggregation", "cleanup"}
 
-// cache has the compiled modules, as compiling takes seconds each.
-var cache string
+// built has the programs, and cache the compiled modules: either takes seconds.
+var built, cache string
 
 func TestMain(m *testing.M) {
 	process.RunIfChild()
@@ -48,11 +49,28 @@ func withCache(m *testing.M) int {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // the machine does it, too
-	cache = filepath.Join(dir, "cache")
+	built, cache = dir, filepath.Join(dir, "cache")
 	return m.Run()
 }
 
-func newWASM(t *testing.T) host.Runtime {
+var building sync.Mutex
+
+// program is the path of a task type for a runtime.
+func program(t testing.TB, runtime, taskType string) string {
+	t.Helper()
+	building.Lock()
+	defer building.Unlock()
+	path, build := filepath.Join(built, taskType), func() string { return hosttest.BuildProcess(t, module+taskType) }
+	if runtime == "wasm" {
+		path, build = path+".wasm", func() string { return hosttest.BuildWASM(t, module+taskType) }
+	}
+	if _, err := os.Stat(path); err != nil {
+		require.NoError(t, os.Rename(build(), path))
+	}
+	return path
+}
+
+func newWASM(t testing.TB) host.Runtime {
 	t.Helper()
 	r, err := wasm.New(wasm.Config{CacheDir: cache})
 	require.NoError(t, err)
@@ -60,12 +78,12 @@ func newWASM(t *testing.T) host.Runtime {
 	return r
 }
 
-func newProcess(t *testing.T) host.Runtime {
+func newProcess(t testing.TB, clock core.Clock) host.Runtime {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "p") //nolint:usetesting // T's are too long for sockets
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	r, err := process.New(process.Config{Dir: dir})
+	r, err := process.New(process.Config{Dir: dir, Clock: clock})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 	return r
@@ -99,7 +117,7 @@ func TestEveryTypeLoadsAsItIsShipped(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "bin", "plugins"), 0o700))
 	for _, source := range regexp.MustCompile(`bin/plugins/(\w+)\.wasm`).FindAllStringSubmatch(string(text), -1) {
-		require.NoError(t, os.Rename(hosttest.BuildWASM(t, module+source[1]), filepath.Join(dir, source[0])))
+		require.NoError(t, os.Symlink(program(t, "wasm", source[1]), filepath.Join(dir, source[0])))
 	}
 	path := filepath.Join(dir, "plugins.yaml")
 	require.NoError(t, os.WriteFile(path, text, 0o600))
@@ -128,32 +146,34 @@ func TestEveryTypeLoadsAsItIsShipped(t *testing.T) {
 type platforms struct {
 	*fakeplatform.Platform
 	*host.Host
-	store *ledger
+	store  *ledger
+	clock  *clock
+	reaper *reaper
 }
+
+// runtimes are those that task types run in.
+var runtimes = []string{"wasm", "process"}
 
 // each runs a test for both runtimes, with some task types.
 func each(t *testing.T, types []string, test func(t *testing.T, p platforms)) {
-	for name, make := range map[string]func(*testing.T) (host.Runtime, func(testing.TB, string) string){
-		"wasm": func(t *testing.T) (host.Runtime, func(testing.TB, string) string) {
-			return newWASM(t), hosttest.BuildWASM
-		},
-		"process": func(t *testing.T) (host.Runtime, func(testing.TB, string) string) {
-			return newProcess(t), func(t testing.TB, pkg string) string { return hosttest.BuildProcess(t, pkg) }
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if name == "process" && runtime.GOOS != "linux" {
-				t.Skip("process plugins need Linux")
-			}
-			r, build := make(t)
-			test(t, newPlatforms(t, types, name, r, build))
-		})
+	for _, name := range runtimes {
+		t.Run(name, func(t *testing.T) { test(t, newPlatforms(t, name, types...)) })
 	}
 }
 
-func newPlatforms(t *testing.T, types []string, name string, r host.Runtime, build func(testing.TB, string) string) platforms {
+func newPlatforms(t *testing.T, runtimeName string, types ...string) platforms {
 	t.Helper()
-	p := platforms{Platform: fakeplatform.New(fakeplatform.Config{}), store: newLedger()}
+	p := platforms{store: newLedger(), clock: &clock{}, reaper: &reaper{}}
+	var r host.Runtime
+	switch {
+	case runtimeName == "wasm":
+		r = newWASM(t)
+	case runtime.GOOS != "linux":
+		t.Skip("process plugins need Linux")
+	default:
+		r = newProcess(t, p.clock)
+	}
+	p.Platform = fakeplatform.New(fakeplatform.Config{Now: p.clock.Now})
 	server := httptest.NewServer(p.Handler())
 	t.Cleanup(server.Close)
 	yaml := "plugins:\n"
@@ -162,9 +182,10 @@ func newPlatforms(t *testing.T, types []string, name string, r host.Runtime, bui
   - type: %s
     runtime: %s
     source: %s
+    limits: {crashes: 1000}
     grants: {notify: true, kv: true, maintenance: true, publish: ["aggregation.*"], secrets: [discord_token, discord_webhook, twitch_token, twitch_client_id], http: ["%[4]s/**"], privateNetworks: [127.0.0.0/8]}
     config: {discord: {api: "%[4]s/discord/api/v10"}, twitch: {api: "%[4]s/twitch/helix", userId: "900"}}
-`, taskType, name, build(t, module+taskType), server.URL)
+`, taskType, runtimeName, program(t, runtimeName, taskType), server.URL)
 	}
 	path := filepath.Join(t.TempDir(), "plugins.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(yaml), 0o600))
@@ -173,7 +194,8 @@ func newPlatforms(t *testing.T, types []string, name string, r host.Runtime, bui
 		"SECRET_DISCORD_WEBHOOK": server.URL + "/discord/api/v10/webhooks/77/token-of-webhook",
 	}
 	p.Host = start(t, host.Config{
-		Path: path, Runtimes: map[string]host.Runtime{name: r}, State: p.store, Checkpoints: p.store, Pruner: p.store,
+		Path: path, Runtimes: map[string]host.Runtime{runtimeName: mortal{r, p.reaper}}, State: p.store, Checkpoints: p.store, Pruner: p.store,
+		Egress:  host.EgressConfig{Clock: p.clock},
 		Environ: func(name string) (string, bool) { value, set := secrets[name]; return value, set },
 	})
 	return p
@@ -212,53 +234,9 @@ func TestTheExamplesOfTheDocsEndToEnd(t *testing.T) {
 			"discord.modify_channel", "twitch.modify_channel", "twitch.update_chat_settings",
 			"discord.bulk_ban", "twitch.ban",
 			"discord.create_message",
+			"twitch.delete_chat",
 		}, effects)
 		require.Contains(t, p.store.state, "aggregation viewers")
 		require.Equal(t, []core.Status{core.StatusSucceeded, core.StatusSkipped}, p.store.pruned)
-	})
-}
-
-// What goes wrong on the way to a platform, and what a second attempt then does.
-func TestFaultsEndToEnd(t *testing.T) {
-	both := json.RawMessage(`{"channelId": "42", "twitchChannelId": "43", "message": "hi", "notifyVia": ["discord", "twitch"]}`)
-	each(t, []string{"reminder", "message"}, func(t *testing.T, p platforms) {
-		for n, c := range []struct {
-			fault fakeplatform.Fault
-			class core.Class
-			want  string // what has happened after both attempts
-		}{
-			{fakeplatform.Fault{Route: "discord.create_message", Kind: fakeplatform.FaultResetAfter}, core.ClassRetryable, "discord twitch"},
-			{fakeplatform.Fault{Route: "discord.create_message", Kind: fakeplatform.FaultResetBefore}, core.ClassRetryable, "twitch discord"},
-			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultResetBefore}, core.ClassRetryable, "discord twitch"},
-			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultResetAfter}, core.ClassRetryable, "discord twitch twitch"},
-			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultStatus, Status: 503}, core.ClassRetryable, "discord twitch"},
-			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultNotSent}, core.ClassPermanent, "discord"},
-			{fakeplatform.Fault{Route: "twitch.send_chat_message", Kind: fakeplatform.FaultUnauthorized}, core.ClassPermanent, "discord"},
-		} {
-			p.Journal().Clear()
-			c.fault.Times = 1
-			require.NoError(t, p.Faults().Add(c.fault))
-			in := invocation("reminder", fmt.Sprintf("fault-%d", n), []byte(strings.Replace(string(both), "42", fmt.Sprint(100+n), 1)))
-			failure := core.FailureOf(p.run(t, in))
-			require.Equal(t, c.class, failure.Class, failure.Message)
-			if c.class == core.ClassRetryable {
-				in.Attempt, in.Token = 2, 2
-				require.NoError(t, p.run(t, in))
-			}
-			var platforms []string
-			for _, e := range p.Journal().Effects("") {
-				platforms = append(platforms, e.Platform)
-			}
-			require.Equal(t, c.want, strings.Join(platforms, " "), "%+v", c.fault)
-		}
-		p.Journal().Clear()
-		require.NoError(t, p.Faults().Add(fakeplatform.Fault{Route: "discord.*", Kind: fakeplatform.FaultRateLimited, Times: 1, RetryAfterMS: 60_000}))
-		message := []byte(`{"platform": "discord", "channelId": "42", "content": "hi"}`)
-		for range 2 { // the second time the host does not even ask
-			failure := core.FailureOf(p.run(t, invocation("message", "limited", message)))
-			require.Equal(t, core.ClassRetryable, failure.Class)
-			require.Greater(t, failure.RetryAfter, 50*time.Second)
-		}
-		require.Len(t, p.Journal().Requests("discord.create_message"), 1)
 	})
 }

@@ -26,13 +26,22 @@ func Serve(p *Plugin, request []byte, caller Caller) []byte {
 // serve is Serve for a run that can be cancelled.
 func serve(parent context.Context, p *Plugin, request []byte, caller Caller) []byte {
 	var req wire.Request
-	data, err := wire.Decode(request, &req)
-	if err != nil {
+	if _, err := wire.Decode(request, &req); err != nil {
 		return respond(nil, Permanent(fmt.Errorf("read request: %w", err)))
 	}
 	ctx, cancel := deadline(parent, req.Execution)
 	defer cancel()
+	return ServeContext(ctx, p, request, caller)
+}
 
+// ServeContext is Serve for a run that ends with ctx, whatever the machine's clock
+// says of the deadline in the request: sdktest has a clock of its own.
+func ServeContext(ctx context.Context, p *Plugin, request []byte, caller Caller) []byte {
+	var req wire.Request
+	data, err := wire.Decode(request, &req)
+	if err != nil {
+		return respond(nil, Permanent(fmt.Errorf("read request: %w", err)))
+	}
 	return respond(p.Handle(&Context{
 		Context:   ctx,
 		Execution: req.Execution,

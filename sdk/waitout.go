@@ -21,7 +21,7 @@ func (c *Context) WaitOut(err error, most time.Duration) bool {
 	if !ok || f.after <= 0 || f.after > most {
 		return false
 	}
-	if end := c.Execution.Deadline; !end.IsZero() && c.Now().Add(f.after).After(end) {
+	if end := c.Execution.Deadline; !end.IsZero() && !c.Now().Add(f.after).Before(end) {
 		return false
 	}
 	return c.Sleep(f.after) == nil

@@ -21,7 +21,8 @@ func TestWaitOut(t *testing.T) {
 		slept    time.Duration
 	}{
 		"asked for":            {fmt.Errorf("a: %w", sdk.RetryAfter(7*time.Second, down)), 0, 7 * time.Second},
-		"before the deadline":  {sdk.RetryAfter(7*time.Second, down), 7 * time.Second, 7 * time.Second},
+		"before the deadline":  {sdk.RetryAfter(7*time.Second, down), 8 * time.Second, 7 * time.Second},
+		"at the deadline":      {sdk.RetryAfter(7*time.Second, down), 7 * time.Second, 0},
 		"beyond the deadline":  {sdk.RetryAfter(7*time.Second, down), 6 * time.Second, 0},
 		"too long":             {sdk.RetryAfter(11*time.Second, down), 0, 0},
 		"nothing is asked for": {sdk.RetryAfter(0, down), 0, 0},

@@ -38,7 +38,7 @@ func pluginCommands() []command {
 	return []command{
 		{"new", "NAME", "make a directory with a plugin, its test and its build", pluginNew},
 		{"build", "[DIR]", "build the Go plugin in a directory, as a module or a process", pluginBuild},
-		{"test", "FILE", "hold a program against the contract", pluginTest},
+		{"test", "FILE", "hold a program against the contract; runs it a dozen times, with all it does", pluginTest},
 		{"run", "FILE", "run a program once, with live logs", pluginRun},
 		{"inspect", "FILE", "show what a program says and consists of", pluginInspect},
 		{"verify", "FILE", "check a program's digest, and that it loads", pluginVerify},
@@ -226,8 +226,21 @@ func pluginVerify(ctx context.Context, args []string, env environment) int {
 	})
 }
 
+// testUsage warns before the flags.
+const testUsage = `usage: scheduler plugin test FILE [flags]
+
+Runs the program's handler a dozen times, and ends some of the runs in the middle.
+What it does to addresses of --http really happens, each time: test it with the
+data and secrets of a place that may take it.
+
+`
+
 func pluginTest(ctx context.Context, args []string, env environment) int {
 	f := newPluginFlags("test", env)
+	f.Usage = func() {
+		fmt.Fprint(env.stderr, testUsage)
+		f.PrintDefaults()
+	}
 	data := f.String("data", "", "task data, JSON, or @file (default: the plugin's sample)")
 	settings := f.settings()
 	file, with, code, done := f.program(args, settings)

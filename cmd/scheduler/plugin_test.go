@@ -74,6 +74,9 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.NotContains(t, report, "FAIL")
 	require.NotContains(t, report, "warn")
 	require.Regexp(t, `(?m)^ok    same input, same result`, report)
+	require.Regexp(t, `(?m)^ok    memory +limits.memory: \d+MiB is enough`, report)
+	require.Regexp(t, `(?m)^ok    without kv +this data does not need it`, report)
+	require.Regexp(t, `(?m)^ok    without http +this data does not need it`, report)
 
 	data := filepath.Join(s.dir, "data.json")
 	require.NoError(t, os.WriteFile(data, []byte(`{"name": "Grace"}`), 0o600))
@@ -90,6 +93,8 @@ func TestTheAuthorsRoad(t *testing.T) {
 		"panic":  `(?m)^FAIL  runs +PLUGIN_TRAP: .*it went wrong`,
 		"differ": `(?m)^warn  same input, same result +the results differ`,
 		"reach":  `(?m)^FAIL  runs +PLUGIN_DENIED: .*example\.com`,
+		"keep":   `(?m)^ok    without kv +PLUGIN_DENIED: .*kv`,
+		"insist": `(?m)^FAIL  without kv +it crashes when it is refused`,
 	} {
 		before := len(s.out.String())
 		s.run(t.Context(), "plugin", "test", program, "--data", `{"name": "`+name+`"}`)
@@ -115,9 +120,15 @@ func naughty(source string) string {
 	case "reach":
 		_, err := c.HTTP(sdk.HTTPRequest{URL: "https://example.com/"})
 		return output{}, err
+	case "keep":
+		return output{}, c.Set("key", "value", 0)
+	case "insist":
+		if err := c.Set("key", "value", 0); err != nil {
+			panic(err)
+		}
 	}
 	c.Log.Info(`, 1)
-	return strings.Replace(source, `		Summary:`, `		Capabilities: []sdk.Capability{sdk.CapabilityHTTP},
+	return strings.Replace(source, `		Summary:`, `		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilityState},
 		Summary:`, 1)
 }
 
@@ -164,4 +175,6 @@ func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
 		require.Contains(t, s.refused(c.code, append([]string{"plugin"}, c.args...)...), c.want, "%v", c.args)
 	}
 	require.Contains(t, s.must("plugin", "help"), "inspect FILE")
+	s.must("plugin", "test", "--help")
+	require.Contains(t, s.err.String(), "really happens, each time")
 }

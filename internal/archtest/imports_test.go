@@ -30,29 +30,29 @@ var wide = []string{"sdk", "host", "internal"}
 // rules are looked up by the longest matching path. Data flows one way:
 // plugins → sdk ← host → core ← api, internal/*; internal/app knows everyone.
 var rules = map[string]rule{
-	"core":               {[]string{"core/schedule"}, []string{"github.com/google/uuid"}},
-	"core/schedule":      {nothing, []string{"github.com/robfig/cron/v3"}},
-	"core/engine":        {[]string{"core", "core/schedule"}, []string{"github.com/hashicorp/go-hclog", "github.com/robfig/cron/v3"}},
-	"core/coretest":      {[]string{"core", "core/schedule"}, []string{"github.com/anishathalye/porcupine", "github.com/stretchr/testify", "golang.org/x/sync"}},
-	"sdk":                {[]string{"sdk"}, []string{"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc", "google.golang.org/protobuf"}}, // in process.go
-	"sdk/wire":           {nothing, nothing},
-	"sdk/sdktest":        {[]string{"sdk"}, nothing},
-	"plugins":            {[]string{"sdk", "plugins/discord", "plugins/platforms", "plugins/template", "plugins/twitch"}, nothing},
-	"plugins/plugintest": {[]string{"sdk", "internal/fakeplatform"}, []string{"github.com/santhosh-tekuri/jsonschema/v6"}}, // for tests
-	"host":               {[]string{"core", "sdk"}, nil},
-	"host/wasm":          {[]string{"core", "host", "sdk"}, nil},
-	"host/process":       {[]string{"core", "host", "sdk"}, nil},
-	"host/hosttest":      {[]string{"core", "host", "sdk"}, nil},
-	"api":                {[]string{"core", "core/schedule"}, nil},
-	"migrations":         {nothing, nothing},
-	"internal":           {[]string{"core", "core/schedule", "migrations"}, nil},
-	"internal/workbench": {[]string{"core", "examples", "host", "sdk"}, nil},
-	"internal/config":    {nothing, nothing},
-	"internal/redact":    {nothing, []string{"github.com/hashicorp/go-hclog"}},
-	"internal/app":       {[]string{"api", "core", "core/engine", "core/schedule", "host", "internal"}, nil},
-	"cmd":                {[]string{"core", "core/schedule", "host/process", "internal"}, nil},
-	"deploy":             {nothing, nothing},
-	"e2e":                {[]string{"internal"}, nil},
+	"core":                {[]string{"core/schedule"}, []string{"github.com/google/uuid"}},
+	"core/schedule":       {nothing, []string{"github.com/robfig/cron/v3"}},
+	"core/engine":         {[]string{"core", "core/schedule"}, []string{"github.com/hashicorp/go-hclog", "github.com/robfig/cron/v3"}},
+	"core/coretest":       {[]string{"core", "core/schedule"}, []string{"github.com/anishathalye/porcupine", "github.com/stretchr/testify", "golang.org/x/sync"}},
+	"sdk":                 {[]string{"sdk"}, []string{"github.com/hashicorp/go-hclog", "github.com/hashicorp/go-plugin", "google.golang.org/grpc", "google.golang.org/protobuf"}}, // in process.go
+	"sdk/wire":            {nothing, nothing},
+	"sdk/sdktest":         {[]string{"sdk"}, nothing},
+	"plugins":             {[]string{"sdk", "plugins/discord", "plugins/platforms", "plugins/template", "plugins/twitch"}, nothing},
+	"host":                {[]string{"core", "sdk"}, nil},
+	"host/wasm":           {[]string{"core", "host", "sdk"}, nil},
+	"host/process":        {[]string{"core", "host", "sdk"}, nil},
+	"host/hosttest":       {[]string{"core", "host", "sdk"}, nil},
+	"api":                 {[]string{"core", "core/schedule"}, nil},
+	"migrations":          {nothing, nothing},
+	"internal":            {[]string{"core", "core/schedule", "migrations"}, nil},
+	"internal/workbench":  {[]string{"core", "examples", "host", "sdk"}, nil},
+	"internal/config":     {nothing, nothing},
+	"internal/plugintest": {[]string{"sdk", "internal/fakeplatform"}, []string{"github.com/santhosh-tekuri/jsonschema/v6"}}, // for tests of plugins
+	"internal/redact":     {nothing, []string{"github.com/hashicorp/go-hclog"}},
+	"internal/app":        {[]string{"api", "core", "core/engine", "core/schedule", "host", "internal"}, nil},
+	"cmd":                 {[]string{"core", "core/schedule", "host/process", "internal"}, nil},
+	"deploy":              {nothing, nothing},
+	"e2e":                 {[]string{"internal"}, nil},
 
 	"examples":            {[]string{"sdk"}, nothing},
 	"examples/javascript": {[]string{"sdk", "examples/javascript/interpreter"}, []string{"github.com/dop251/goja"}},
@@ -103,7 +103,7 @@ func (r rule) check(dir, imp string) string {
 	switch {
 	case ours && below(inside, dir):
 		return ""
-	case ours && below(inside, "internal") && dir != "internal/app" && !below(dir, "cmd") && dir != "e2e" && dir != "plugins/plugintest":
+	case ours && below(inside, "internal") && dir != "internal/app" && !below(dir, "cmd") && dir != "e2e" && dir != "internal/plugintest":
 		return "siblings under internal do not know each other, and nobody else knows them"
 	case ours && below(dir, "host") && strings.HasPrefix(inside, "host/"):
 		return "the runtimes do not know each other, and host does not know them"

@@ -161,10 +161,12 @@ func (p *Platform) modifyMember(r *request) answer {
 	if json.Unmarshal(raw, &until) != nil || until != nil && until.Sub(r.now) > maxTimeout {
 		return discordInvalid(map[string]string{"communication_disabled_until": "Must be less than 28 days in the future."})
 	}
-	if until == nil {
+	_, timedOut := g.timeouts[user]
+	switch {
+	case until == nil && timedOut:
 		delete(g.timeouts, user)
-		r.did("time-out ended", user, map[string]any{"guild": r.PathValue("guild")})
-	} else {
+		r.did("time-out ended", user, map[string]any{"guild": r.PathValue("guild"), "reason": r.Header.Get("X-Audit-Log-Reason")})
+	case until != nil:
 		remember(g.timeouts, user, *until)
 		r.did("user timed out", user, map[string]any{"guild": r.PathValue("guild"), "until": until.UTC(), "reason": r.Header.Get("X-Audit-Log-Reason")})
 	}

@@ -21,6 +21,7 @@ const (
 	FaultStatus       FaultKind = "status"       // the status of Status, such as 503
 	FaultUnauthorized FaultKind = "unauthorized" // 401
 	FaultHang         FaultKind = "hang"         // no answer until the client leaves, 5 minutes at most
+	FaultHangAfter    FaultKind = "hang_after"   // the same after it was done
 	FaultResetBefore  FaultKind = "reset_before" // the connection is cut, and nothing was done
 	FaultResetAfter   FaultKind = "reset_after"  // the connection is cut after it was done
 	FaultSlowBody     FaultKind = "slow_body"    // the answer comes byte by byte, over DelayMS
@@ -29,7 +30,7 @@ const (
 )
 
 var faultKinds = []FaultKind{
-	FaultRateLimited, FaultStatus, FaultUnauthorized, FaultHang, FaultResetBefore, FaultResetAfter,
+	FaultRateLimited, FaultStatus, FaultUnauthorized, FaultHang, FaultHangAfter, FaultResetBefore, FaultResetAfter,
 	FaultSlowBody, FaultWrongJSON, FaultNotSent,
 }
 
@@ -136,7 +137,7 @@ func (f *Faults) take(route string) (Fault, bool) {
 // deliver sends an answer the way the fault wants it.
 func (f Fault) deliver(w http.ResponseWriter, req *http.Request, a answer) {
 	switch f.Kind {
-	case FaultHang:
+	case FaultHang, FaultHangAfter:
 		wait(req, maxHang)
 		panic(http.ErrAbortHandler)
 	case FaultResetBefore, FaultResetAfter:

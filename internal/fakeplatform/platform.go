@@ -181,7 +181,7 @@ func (p *Platform) serve(r route) http.HandlerFunc {
 		}
 		out := p.answer(in, fault)
 		in.entry.Status = out.status
-		if broken && fault.Kind == FaultResetAfter || out.status == hangUp {
+		if fault.Kind == FaultResetAfter || fault.Kind == FaultHangAfter || out.status == hangUp {
 			in.entry.Status = 0
 		}
 		p.journal.add(*in.entry)

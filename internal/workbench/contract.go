@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -41,8 +43,10 @@ const endWithin = 3 * time.Second
 
 // Contract holds a program against what the service relies on and what users
 // expect: it loads, takes the data and ends well; it does the same with the same
-// input; it ends when it is told to, and works afterwards; and it says how much
-// memory it needs. HTTP requests really go out, as far as Settings grant them.
+// input; it ends when it is told to in the middle of a run, and works afterwards;
+// it does not crash when something is refused, and breaks the limit of memory in
+// the way that is documented. It runs the handler a dozen times: HTTP requests
+// really go out, as far as Settings grant them, each time.
 func (b *Bench) Contract(ctx context.Context, p Program, t Trial) []Check {
 	s, err := b.Load(ctx, p, t.Settings)
 	if err != nil {
@@ -53,14 +57,17 @@ func (b *Bench) Contract(ctx context.Context, p Program, t Trial) []Check {
 	if checks[1].Verdict == Broken {
 		return checks
 	}
-	first := s.checkRun(ctx, t.Data)
+	first, took := s.checkRun(ctx, t.Data)
 	checks = append(checks, first)
 	if first.Verdict != Broken {
 		checks = append(checks, s.checkReplay(ctx, t.Data))
 	}
-	checks = append(checks, s.checkDeadline(ctx, t.Data), s.checkCancel(ctx, t.Data))
+	checks = append(checks, s.checkDeadline(ctx, t.Data, took/2), s.checkCancel(ctx, t.Data, took/2))
 	if first.Verdict != Broken {
 		checks = append(checks, s.checkAfterwards(ctx, t.Data), b.checkMemory(ctx, p, t))
+		for _, capability := range slices.Concat(p.Manifest.Capabilities, p.Manifest.Optional) {
+			checks = append(checks, b.checkRefusal(ctx, p, t, capability))
+		}
 	}
 	return checks
 }
@@ -94,15 +101,21 @@ func problems(err error) string {
 	return text
 }
 
-func (s *Session) checkRun(ctx context.Context, data json.RawMessage) Check {
+// checkRun runs, and tells how long that takes. The first run is slower than all
+// others, so the second is timed.
+func (s *Session) checkRun(ctx context.Context, data json.RawMessage) (_ Check, took time.Duration) {
 	const name = "runs"
-	start := now()
-	out, err := s.Run(ctx, Attempt{Data: data})
-	took := now().Sub(start).Round(10 * time.Microsecond)
-	if err != nil {
-		return Check{name, Broken, Describe(err)}
+	var out core.Outcome
+	for range 2 {
+		start := now()
+		var err error
+		out, err = s.Run(ctx, Attempt{Data: data})
+		took = now().Sub(start)
+		if err != nil {
+			return Check{name, Broken, Describe(err)}, took
+		}
 	}
-	return Check{name, Passed, fmt.Sprintf("in %s, %d bytes of result, %d lines of log", took, len(out.Result), len(out.Logs))}
+	return Check{name, Passed, fmt.Sprintf("in %s, %d bytes of result, %d lines of log", took.Round(10*time.Microsecond), len(out.Result), len(out.Logs))}, took
 }
 
 // checkReplay runs the same attempt twice. State that the first run has kept is
@@ -128,15 +141,15 @@ func (s *Session) checkReplay(ctx context.Context, data json.RawMessage) Check {
 	return Check{name, Passed, "twice the same execution"}
 }
 
-// checkDeadline runs with a deadline that is over at once.
-func (s *Session) checkDeadline(ctx context.Context, data json.RawMessage) Check {
-	return s.ends(ctx, "ends at its deadline", data, time.Millisecond, func(context.CancelFunc) {})
+// checkDeadline runs with a deadline in the middle of the run.
+func (s *Session) checkDeadline(ctx context.Context, data json.RawMessage, after time.Duration) Check {
+	return s.ends(ctx, "ends at its deadline", data, max(after, time.Microsecond), func(context.CancelFunc) {})
 }
 
-// checkCancel cancels a run a moment after it began.
-func (s *Session) checkCancel(ctx context.Context, data json.RawMessage) Check {
+// checkCancel cancels a run in its middle.
+func (s *Session) checkCancel(ctx context.Context, data json.RawMessage, after time.Duration) Check {
 	return s.ends(ctx, "ends when cancelled", data, time.Minute, func(cancel context.CancelFunc) {
-		time.AfterFunc(time.Millisecond, cancel)
+		time.AfterFunc(after, cancel)
 	})
 }
 
@@ -165,28 +178,53 @@ func (s *Session) checkAfterwards(ctx context.Context, data json.RawMessage) Che
 	return Check{name, Passed, ""}
 }
 
-// checkMemory finds the least memory, of some sizes, that the data needs.
+// checkMemory finds the least memory, of some sizes, that the data needs. With
+// less the run must end with the code for it.
 func (b *Bench) checkMemory(ctx context.Context, p Program, t Trial) Check {
 	const name = "memory"
 	for _, size := range []string{"1MiB", "2MiB", "4MiB", "8MiB", "16MiB", "32MiB"} {
 		with := t.Settings
-		with.Limits = map[string]any{"memory": size}
-		for key, value := range t.Settings.Limits {
-			if key != "memory" {
-				with.Limits[key] = value
-			}
+		with.Limits = maps.Clone(t.Settings.Limits)
+		if with.Limits == nil {
+			with.Limits = map[string]any{}
 		}
+		with.Limits["memory"] = size
 		s, err := b.Load(ctx, p, with)
 		if err != nil {
-			continue
+			continue // it does not even begin with so little
 		}
 		_, err = s.Run(ctx, Attempt{Data: t.Data})
 		s.Close(context.WithoutCancel(ctx))
 		if err == nil {
 			return Check{name, Passed, "limits.memory: " + size + " is enough for this data"}
 		}
+		if f := core.FailureOf(err); f.Code != core.CodePluginMemoryLimit {
+			return Check{name, Broken, "with limits.memory: " + size + " it does not end as PLUGIN_MEMORY_LIMIT: " + Describe(err)}
+		}
 	}
 	return Check{name, Passed, "needs more than 32MiB; the default is " + host.DefaultMemory.String()}
+}
+
+// checkRefusal runs without a capability that the plugin asks for: it must do
+// without, or end with the refusal, and not crash over it.
+func (b *Bench) checkRefusal(ctx context.Context, p Program, t Trial, capability string) Check {
+	name, with := "without "+capability, t.Settings
+	with.Withdrawn = capability
+	s, err := b.Load(ctx, p, with)
+	if err != nil {
+		return Check{name, Broken, "it does not load: " + err.Error()}
+	}
+	defer s.Close(context.WithoutCancel(ctx))
+	_, err = s.Run(ctx, Attempt{Data: t.Data})
+	switch {
+	case s.Status().Calls.Crashed > 0:
+		return Check{name, Broken, "it crashes when it is refused; return the error of the operation"}
+	case err == nil:
+		return Check{name, Passed, "this data does not need it"}
+	case core.FailureOf(err).Code != core.CodePluginDenied:
+		return Check{name, Broken, Describe(err)}
+	}
+	return Check{name, Passed, Describe(err)}
 }
 
 func now() time.Time { return core.SystemClock{}.Now() }

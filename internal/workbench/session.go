@@ -31,6 +31,8 @@ type Settings struct {
 	Secrets map[string]string
 	// Limits of plugins.yaml, such as "memory": "32MiB".
 	Limits map[string]any
+	// Withdrawn is a capability that the plugin asks for and does not get.
+	Withdrawn string
 	// Init is image or per-run; empty is image.
 	Init string
 	// Logger hears what the host has to say. nil is nothing.
@@ -73,7 +75,7 @@ func (b *Bench) Load(ctx context.Context, p Program, with Settings) (_ *Session,
 		return nil, err
 	}
 	s.host = host.New(host.Config{
-		Path: list, Runtimes: b.runtimes, State: s.state, Checkpoints: s.state, Pruner: s.state, Drafter: drafter{}, DefaultTimeout: time.Minute, Logger: with.Logger,
+		Path: list, Runtimes: b.without(with.Withdrawn), State: s.state, Checkpoints: s.state, Pruner: s.state, Drafter: drafter{}, DefaultTimeout: time.Minute, Logger: with.Logger,
 		Environ: func(name string) (string, bool) { return with.secret(name) },
 	})
 	if err := s.host.Load(ctx); err != nil {
@@ -94,6 +96,7 @@ func (w Settings) entry(p Program) ([]byte, error) {
 	grants := map[string]any{}
 	for _, capability := range slices.Concat(p.Manifest.Capabilities, p.Manifest.Optional) {
 		switch capability {
+		case w.Withdrawn:
 		case "http":
 			grants["http"] = w.HTTP
 			if len(w.HTTP) == 0 {

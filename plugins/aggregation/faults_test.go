@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
-	"github.com/nexuscore/scheduler/plugins/plugintest"
+	"github.com/nexuscore/scheduler/internal/plugintest"
 	"github.com/nexuscore/scheduler/sdk/sdktest"
 	"github.com/nexuscore/scheduler/sdk/wire"
 )

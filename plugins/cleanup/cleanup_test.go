@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
-	"github.com/nexuscore/scheduler/plugins/plugintest"
+	"github.com/nexuscore/scheduler/internal/plugintest"
 	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/sdktest"
 	"github.com/nexuscore/scheduler/sdk/wire"
@@ -178,7 +178,7 @@ func TestTheSizeOfAChannelIsNoBound(t *testing.T) {
 
 func TestAChatIsCleared(t *testing.T) {
 	w := plugintest.New(t)
-	w.Run(plugin(), at(w, object{"target": "twitch_chat", "broadcasterId": "42"})).RequireOK(t)
+	w.Run(plugin(), at(w, object{"target": "twitch_chat", "broadcasterId": "42", "wholeChat": true})).RequireOK(t)
 	require.Equal(t, []string{"chat cleared"}, w.Effects(""))
 }
 
@@ -194,7 +194,10 @@ func TestWhatNoTaskCanSay(t *testing.T) {
 		"no age":                        {object{"target": "discord_messages", "channelId": "42"}, "'maxAgeMs'"},
 		"more messages than can be":     {weekly(object{"limit": 5001}), "/limit"},
 		"an author without an id":       {weekly(object{"from": []string{"ada"}}), "/from/0"},
-		"a chat by age":                 {object{"target": "twitch_chat", "broadcasterId": "42", "maxAgeMs": hour}, "/maxAgeMs"},
+		"a chat by age":                 {object{"target": "twitch_chat", "broadcasterId": "42", "wholeChat": true, "maxAgeMs": hour}, "/maxAgeMs"},
+		"a whole chat unsaid":           {object{"target": "twitch_chat", "broadcasterId": "42"}, "'wholeChat'"},
+		"no whole chat":                 {object{"target": "twitch_chat", "broadcasterId": "42", "wholeChat": false}, "/wholeChat"},
+		"the whole of a channel":        {object{"target": "discord_messages", "channelId": "42", "maxAgeMs": hour, "wholeChat": true}, "/wholeChat"},
 		"a chat of nobody":              {object{"target": "twitch_chat"}, "'broadcasterId'"},
 		"history of half an hour":       {object{"target": "history", "maxAgeMs": hour / 2}, "/maxAgeMs"},
 		"history that has not ended":    {object{"target": "history", "maxAgeMs": hour, "statuses": []string{"running"}}, "/statuses/0"},
@@ -321,7 +324,7 @@ func TestTwitchFaults(t *testing.T) {
 	for _, status := range []int{409, 503} {
 		w := plugintest.New(t)
 		w.Break(fakeplatform.Fault{Route: "twitch.delete_chat", Kind: fakeplatform.FaultStatus, Status: status, Times: 1})
-		c := at(w, object{"target": "twitch_chat", "broadcasterId": "42"})
+		c := at(w, object{"target": "twitch_chat", "broadcasterId": "42", "wholeChat": true})
 		first := w.Run(plugin(), c)
 		first.RequireFailure(t, wire.Retryable)
 		w.Run(plugin(), plugintest.Again(c, first)).RequireOK(t)
@@ -345,7 +348,7 @@ func TestDeaths(t *testing.T) {
 	})
 	twice := 0
 	plugintest.Deaths(t, plugin(), func(w *plugintest.World) sdktest.Case {
-		return at(w, object{"target": "twitch_chat", "broadcasterId": "42"})
+		return at(w, object{"target": "twitch_chat", "broadcasterId": "42", "wholeChat": true})
 	}, func(t *testing.T, w *plugintest.World, r sdktest.Result) {
 		r.RequireOK(t)
 		twice += len(w.Effects("")) - 1
@@ -356,7 +359,7 @@ func TestDeaths(t *testing.T) {
 // An attempt that failed for want of a note would make sure that it is done again.
 func TestAChatThatCannotBeNotedIsCleared(t *testing.T) {
 	w := plugintest.New(t)
-	result := w.Run(plugintest.WithoutCheckpoints(plugin()), at(w, object{"target": "twitch_chat", "broadcasterId": "42"}))
+	result := w.Run(plugintest.WithoutCheckpoints(plugin()), at(w, object{"target": "twitch_chat", "broadcasterId": "42", "wholeChat": true}))
 	result.RequireOK(t)
 	require.Equal(t, []string{"chat cleared"}, w.Effects(""))
 	require.Equal(t, "warn", result.Logs[0].Level)

@@ -20,6 +20,7 @@ type input struct {
 	Reason    string   `json:"reason,omitempty" doc:"For Discord's audit log" schema:"minLength=1; maxLength=500"`
 
 	BroadcasterID string `json:"broadcasterId,omitempty" doc:"Id of the broadcaster whose chat is cleared" schema:"pattern=^[0-9]{1,20}$"`
+	WholeChat     bool   `json:"wholeChat,omitempty" doc:"Must be true for twitch_chat: everybody's messages go, whatever their age, since Twitch deletes either one message or all"`
 
 	Type     string   `json:"type,omitempty" doc:"Only history of this task type; of state whose it is" schema:"pattern=^[a-z][a-z0-9_-]{0,63}$"`
 	Statuses []string `json:"statuses,omitempty" doc:"Only history that ended so" schema:"minItems=1; uniqueItems=true; items.enum=succeeded|failed|cancelled|lost|skipped|missed"`
@@ -41,7 +42,7 @@ func plugin() sdk.Plugin {
 	return sdk.Typed(sdk.Plugin{
 		Name:         "cleanup",
 		Version:      "1.0.0",
-		Summary:      "Removes old messages on Discord and Twitch, and old history, idempotency keys and state of the scheduler.",
+		Summary:      "Removes old messages on Discord, all messages of a Twitch chat, and old history, idempotency keys and state of the scheduler.",
 		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets, sdk.CapabilityState},
 		Optional:     []sdk.Capability{sdk.CapabilityMaintenance},
 		DataSchema:   sdk.SchemaWith[input](rules),

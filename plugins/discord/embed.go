@@ -3,6 +3,7 @@ package discord
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/nexuscore/scheduler/sdk"
@@ -69,6 +70,12 @@ func (e *Embed) Texts() []*string {
 	return texts
 }
 
+// shows tells whether there is anything to see: Discord refuses a message with an
+// embed of which there is not.
+func (e *Embed) shows() bool {
+	return slices.ContainsFunc(e.Texts(), func(text *string) bool { return *text != "" }) || e.Image != nil || e.Thumbnail != nil
+}
+
 // CheckContent says why a text cannot be a message. An empty one is none of its
 // business: a message may have embeds instead.
 func CheckContent(s string) error {
@@ -85,6 +92,9 @@ func (m Message) Check() error {
 	}
 	total := 0
 	for i := range m.Embeds {
+		if !m.Embeds[i].shows() {
+			return sdk.Permanent(fmt.Errorf("discord: embeds/%d: shows nothing; it needs a title, a description, an author, fields, a picture or a footer", i))
+		}
 		for _, text := range m.Embeds[i].Texts() {
 			total += utf8.RuneCountInString(*text)
 		}

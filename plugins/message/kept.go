@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nexuscore/scheduler/plugins/twitch"
@@ -25,6 +26,25 @@ func keep(c *sdk.Context, messageKey string, m sent) error {
 	}
 	return c.Set(keyOf(messageKey), m, ttl)
 }
+
+// reserve makes sure, before anything is sent, that there is room for the message
+// under its key: keep puts it in the place of one that is as long as any. A message
+// that was sent and could not be kept would be an execution that failed, and would
+// be sent again when somebody retries it.
+func reserve(c *sdk.Context, in input) error {
+	longest := in.place()
+	longest.MessageID = strings.Repeat("0", maxMessageID)
+	if in.Webhook != "" { // Discord says in which channel it is, or thread
+		longest.ChannelID, longest.ThreadID = strings.Repeat("0", maxSnowflake), strings.Repeat("0", maxSnowflake)
+	}
+	return keep(c, in.MessageKey, longest)
+}
+
+// The longest ids, in characters.
+const (
+	maxMessageID = 64
+	maxSnowflake = 20
+)
 
 func forget(c *sdk.Context, messageKey string) error { return c.Delete(keyOf(messageKey)) }
 

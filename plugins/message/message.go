@@ -69,6 +69,11 @@ func send(c *sdk.Context, p place, in input) (sent, error) {
 		return m, err
 	}
 	if !found {
+		if in.MessageKey != "" {
+			if err := reserve(c, in); err != nil {
+				return sent{}, err
+			}
+		}
 		if m, err = p.send(in); err != nil {
 			return sent{}, err
 		}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/nexuscore/scheduler/plugins/plugintest"
+	"github.com/nexuscore/scheduler/internal/plugintest"
 	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/sdktest"
 	"github.com/nexuscore/scheduler/sdk/wire"
@@ -229,6 +229,9 @@ func TestWhatNoTaskCanSay(t *testing.T) {
 		"an edit to nothing":        {base("action", "edit", "messageId", "1", "content", nil), "content"},
 		"a delete with a text":      {base("action", "delete", "messageId", "1"), "/content"},
 		"a message id with a slash": {base("action", "edit", "messageId", "1/2"), "/messageId"},
+		"two threads":               {base("channelId", nil, "webhook", "w", "threadId", "1", "threadName", "x"), "/threadId"},
+		"an empty embed":            {base("embeds", []object{{"title": "x"}, {}}), "/embeds/1"},
+		"an embed of nothing":       {base("embeds", []object{{"color": 1, "url": "https://example.com"}}), "/embeds/0"},
 		"eleven embeds":             {base("embeds", make([]object, 11)), "/embeds"},
 		"an unknown member":         {base("text", "x"), "text"},
 		"an unknown mention":        {base("mentions", object{"parse": []string{"here"}}), "/mentions/parse"},
@@ -258,6 +261,10 @@ func TestWhatCannotBeSaid(t *testing.T) {
 		"embeds too long": {
 			object{"platform": "discord", "channelId": "42", "embeds": []object{{"description": strings.Repeat("x", 4000)}, {"description": strings.Repeat("x", 2001)}}},
 			"discord: embeds of 6001 characters together, at most 6000 are allowed",
+		},
+		"an embed is left empty": {
+			object{"platform": "discord", "channelId": "42", "content": "hi", "embeds": []object{{"title": "x"}, {"title": "{{if false}}x{{end}}"}}},
+			"discord: embeds/1: shows nothing; it needs a title, a description, an author, fields, a picture or a footer",
 		},
 		"a value that is missing": {
 			object{"platform": "discord", "channelId": "42", "embeds": []object{{"title": "{{.Data.x}}"}}},

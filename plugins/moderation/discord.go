@@ -11,7 +11,7 @@ import (
 type guild struct {
 	client *discord.Client
 	in     input
-	end    time.Time // of a time-out
+	end    time.Time // of a time-out; zero ends it
 }
 
 // one implements actor.
@@ -25,7 +25,7 @@ func (g guild) one(user string) error {
 	case actionKick:
 		return whoIsGone(g.client.Kick(id, user, reason))
 	}
-	return whoIsGone(g.client.Timeout(id, user, g.end, reason))
+	return whoIsGone(g.client.Timeout(id, user, g.end, reason)) // no end: untimeout
 }
 
 // whoIsGone makes no error of a member who has left.

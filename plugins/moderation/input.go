@@ -15,7 +15,7 @@ import (
 // input is a task's data. Which members go together is in rules.json.
 type input struct {
 	Platform string `json:"platform" schema:"enum=discord|twitch"`
-	Action   string `json:"action" doc:"Discord knows no warn, Twitch no kick" schema:"enum=ban|timeout|unban|kick|warn|delete_messages"`
+	Action   string `json:"action" doc:"Discord knows no warn; Twitch no kick and no untimeout, since its unban ends time-outs, too" schema:"enum=ban|timeout|untimeout|unban|kick|warn|delete_messages"`
 
 	GuildID       string `json:"guildId,omitempty" doc:"Id of the server; Discord only" schema:"pattern=^[0-9]{1,20}$"`
 	BroadcasterID string `json:"broadcasterId,omitempty" doc:"Id of the broadcaster; Twitch only" schema:"pattern=^[0-9]{1,20}$"`
@@ -36,12 +36,13 @@ type input struct {
 
 // The actions.
 const (
-	actionBan     = "ban"
-	actionTimeout = "timeout"
-	actionUnban   = "unban"
-	actionKick    = "kick"
-	actionWarn    = "warn"
-	actionDelete  = "delete_messages"
+	actionBan       = "ban"
+	actionTimeout   = "timeout"
+	actionUntimeout = "untimeout"
+	actionUnban     = "unban"
+	actionKick      = "kick"
+	actionWarn      = "warn"
+	actionDelete    = "delete_messages"
 )
 
 // rules says which members of input need and exclude each other.
@@ -53,7 +54,7 @@ func plugin() sdk.Plugin {
 	return sdk.Typed(sdk.Plugin{
 		Name:         "moderation",
 		Version:      "1.0.0",
-		Summary:      "Bans, times out, unbans, kicks and warns users and deletes messages on Discord and Twitch.",
+		Summary:      "Bans, times out, kicks and warns users, lifts bans and time-outs, and deletes messages on Discord and Twitch.",
 		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilitySecrets},
 		DataSchema:   sdk.SchemaWith[input](rules),
 		ConfigSchema: sdk.SchemaOf[platforms.Config](),

@@ -1,5 +1,6 @@
-// Command moderation is the task type "moderation": it bans, times out, unbans,
-// kicks and warns users and deletes their messages, on Discord and Twitch. It is
+// Command moderation is the task type "moderation": it bans, times out, kicks and
+// warns users, lifts bans and time-outs, and deletes messages, on Discord and
+// Twitch. It is
 // built as a plugin:
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o bin/plugins/moderation.wasm ./plugins/moderation

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/internal/fakeplatform"
-	"github.com/nexuscore/scheduler/plugins/plugintest"
+	"github.com/nexuscore/scheduler/internal/plugintest"
 	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/sdktest"
 	"github.com/nexuscore/scheduler/sdk/wire"
@@ -75,6 +75,34 @@ func TestActions(t *testing.T) {
 			require.Empty(t, out.Note)
 		})
 	}
+}
+
+// A ban and a time-out are two things on Discord, and each is lifted by its own
+// action; on Twitch unban lifts either.
+func TestATimeOutIsLifted(t *testing.T) {
+	w := plugintest.New(t)
+	run := func(platform, action string, more object) {
+		t.Helper()
+		data := object{"userId": "9"}
+		maps.Copy(data, more)
+		w.Run(plugin(), at(w, on(platform, action, data))).RequireOK(t)
+	}
+	for range 2 { // the second time there is none
+		run("discord", "untimeout", nil)
+		run("discord", "timeout", object{"durationMs": 600_000})
+		run("discord", "unban", nil)
+		require.NotContains(t, w.Effects(""), "time-out ended")
+		run("discord", "untimeout", object{"reason": "appeal"})
+		run("discord", "untimeout", object{"reason": "appeal"})
+		require.Equal(t, []string{"user timed out", "time-out ended"}, w.Effects(""))
+		require.Equal(t, object{"guild": "7", "reason": "appeal"}, w.Detail("discord.modify_member", 1))
+		w.Journal().Clear()
+	}
+	run("twitch", "timeout", object{"durationMs": 600_000})
+	run("twitch", "unban", nil)
+	require.Equal(t, []string{"user timed out", "user unbanned"}, w.Effects(""))
+	require.Contains(t, plugintest.Refused(t, plugin(), on("twitch", "untimeout", object{"userId": "9"})), "/action")
+	require.Contains(t, plugintest.Refused(t, plugin(), on("discord", "untimeout", object{"userId": "9", "durationMs": 1000})), "/durationMs")
 }
 
 // The world does not change when all of it is done again, and that is no error.

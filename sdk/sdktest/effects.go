@@ -44,19 +44,36 @@ func (h *fakeHost) stateful(op string, in []byte) (any, error) {
 		value, found := h.state[a.Key]
 		return wire.StateValue{Found: found, Value: value}, nil
 	case wire.OpStateSet:
-		h.state[a.Key] = a.Value
+		h.state[a.Key], h.ttl[a.Key] = a.Value, time.Duration(a.TTLMS)*time.Millisecond
 	case wire.OpStateDelete:
 		delete(h.state, a.Key)
+		delete(h.ttl, a.Key)
 	case wire.OpStateList:
-		page := wire.StatePage{Entries: []wire.StateEntry{}}
-		for _, key := range slices.Sorted(maps.Keys(h.state)) {
-			if strings.HasPrefix(key, a.Prefix) && key > a.After {
-				page.Entries = append(page.Entries, wire.StateEntry{Key: key, Value: h.state[key]})
-			}
-		}
-		return page, nil
+		return h.list(a.StateList), nil
 	}
 	return nil, nil
+}
+
+// maxPage is how many entries the host lists at once.
+const maxPage = 100
+
+// list lists a page of the state.
+func (h *fakeHost) list(a wire.StateList) wire.StatePage {
+	limit := a.Limit
+	if limit <= 0 || limit > maxPage {
+		limit = maxPage
+	}
+	page := wire.StatePage{Entries: []wire.StateEntry{}}
+	for _, key := range slices.Sorted(maps.Keys(h.state)) {
+		if !strings.HasPrefix(key, a.Prefix) || key <= a.After {
+			continue
+		}
+		if page.More = len(page.Entries) == limit; page.More {
+			break
+		}
+		page.Entries = append(page.Entries, wire.StateEntry{Key: key, Value: h.state[key]})
+	}
+	return page
 }
 
 // publish keeps an event.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/nexuscore/scheduler/sdk"
 	"github.com/nexuscore/scheduler/sdk/wire"
@@ -29,6 +30,7 @@ type fakeHost struct {
 	checkpoint json.RawMessage
 
 	state  map[string]json.RawMessage
+	ttl    map[string]time.Duration // of what was set
 	events []wire.Event
 	jobs   []wire.Enqueue
 }
@@ -39,6 +41,9 @@ func (h *fakeHost) Call(op string, in []byte) ([]byte, error) {
 	defer h.mu.Unlock()
 	if h.death.step() {
 		return nil, errDied
+	}
+	if h.clock.end.Err() != nil {
+		return nil, errTimedOut
 	}
 	value, payload, err := h.respond(op, in)
 	if err != nil {

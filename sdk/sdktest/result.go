@@ -18,12 +18,14 @@ type Result struct {
 	Progress   []wire.Progress   // in order
 	Checkpoint json.RawMessage   // what the next attempt would find; nil is nothing
 
-	Slept time.Duration // how long the handler wanted to sleep
-	Died  bool          // the run came as far as Case.DieAt, and failed there
+	Slept    time.Duration // how long the handler slept
+	Died     bool          // the run came as far as Case.DieAt, and failed there
+	TimedOut bool          // the run came to its deadline, and failed there
 
 	// What happens with a success, and not at all when the handler failed.
 	Notifications []sdk.Notification         // in order
 	State         map[string]json.RawMessage // what is kept afterwards, by key
+	TTL           map[string]time.Duration   // for how long, of what this run has set; 0 is until it is deleted
 	Events        []wire.Event               // published, in order
 	Jobs          []wire.Enqueue             // enqueued, in order
 }

@@ -56,7 +56,9 @@ type Case struct {
 	Prune func(sdk.Prune) (removed int, more bool, err error)
 
 	// Now is the host's time, for Context.Now. It stands still; what the handler
-	// sleeps passes at once, see Result.Slept. Defaults to the machine's.
+	// sleeps passes at once, see Result.Slept. When it comes to Execution.Deadline
+	// the handler's context ends, no operation is carried out any more, and the run
+	// has failed: see Result.TimedOut. Defaults to the machine's.
 	Now time.Time
 
 	// OnSleep is told how long the handler sleeps, while it does: a test that answers
@@ -77,13 +79,14 @@ func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	if err != nil {
 		t.Fatalf("sdktest: %v", err)
 	}
-	host := &fakeHost{plugin: p, config: render(t, c.Config), answer: c.HTTP, secrets: c.Secrets, execution: execution, prune: c.Prune, clock: clock{now: c.Now, onSleep: c.OnSleep}, death: death{at: c.DieAt}}
+	host := &fakeHost{plugin: p, config: render(t, c.Config), answer: c.HTTP, secrets: c.Secrets, execution: execution, prune: c.Prune, clock: clock{now: c.Now, onSleep: c.OnSleep, end: newEnd(t.Context(), execution.Deadline, c.Now)}, death: death{at: c.DieAt}}
 	if c.Checkpoint != nil {
 		host.checkpoint = render(t, c.Checkpoint)
 	}
+	host.ttl = map[string]time.Duration{}
 	host.state = stateOf(c.State, func(v any) json.RawMessage { return render(t, v) })
 	var response wire.Response
-	value, err := wire.Decode(sdk.Serve(&p, request, host), &response)
+	value, err := wire.Decode(sdk.ServeContext(host.clock.end, &p, request, host), &response)
 	if err != nil {
 		t.Fatalf("sdktest: read response: %v", err)
 	}
@@ -94,8 +97,15 @@ func Run(t testing.TB, p sdk.Plugin, c Case) Result {
 	if host.death.step() {
 		result.Died, result.Value, result.Failure = true, nil, host.death.failure()
 	}
+	if !result.Died && host.clock.end.Err() != nil {
+		result.TimedOut, result.Value = true, nil
+		if result.Failure == nil {
+			result.Failure = &wire.Error{Message: errTimedOut.Error()}
+		}
+		result.Failure.Kind = wire.Retryable // whatever the handler said: the host counts it as TIMEOUT
+	}
 	if result.Failure == nil {
-		result.Notifications = host.sent
+		result.Notifications, result.TTL = host.sent, host.ttl
 		result.State, result.Events, result.Jobs = host.state, host.events, host.jobs
 	}
 	return result

@@ -161,7 +161,7 @@ func (r *recorder) settled() {
 		if !e.Status.Final() && !mayWait(e) && now.Sub(e.DueAt) > time.Minute {
 			r.w.trace.violate([]string{id, e.TaskID}, "execution %s is stuck: %s since %s", short(id), e.Status, e.DueAt)
 		}
-		if calls := r.w.journal.callsOf(id); e.Policy.Delivery == core.AtMostOnce && calls > 1+failures(e) {
+		if calls := r.w.journal.callsOf(id); e.Policy.Delivery == core.AtMostOnce && calls > 1+asked(e) {
 			r.w.trace.violate([]string{id}, "at_most_once execution %s was started %d times", short(id), calls)
 		}
 	}
@@ -183,12 +183,12 @@ func (r *recorder) due() bool {
 	})
 }
 
-// failures counts the attempts of which it is known that they failed: the retry
-// policy may try again after those, whatever the delivery.
-func failures(e core.Execution) int {
+// asked counts the attempts after which the plugin asked for another: those are
+// followed by one whatever the delivery.
+func asked(e core.Execution) int {
 	n := 0
 	for _, a := range e.Attempts {
-		if a.Status == core.StatusFailed {
+		if a.Status == core.StatusFailed && *a.Error == asksAgain {
 			n++
 		}
 	}

@@ -58,6 +58,9 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// asksAgain is the text of a failure that names the time of the next attempt.
+const asksAgain = "simulated: later"
+
 // failure draws a way to fail.
 func failure(d *dice) error {
 	f := &core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassRetryable, Message: "simulated"}
@@ -69,7 +72,7 @@ func failure(d *dice) error {
 	case 2:
 		f.Class, f.Code = core.ClassDenied, core.CodePluginDenied
 	case 3:
-		f.RetryAfter = d.between(0, 40*time.Second)
+		f.RetryAfter, f.Message = d.between(time.Millisecond, 40*time.Second), asksAgain
 	case 4:
 		return errors.New("simulated: something unknown")
 	}

@@ -66,6 +66,7 @@ func New(cfg Config) (*Runtime, error) {
 			return nil, err
 		}
 		codes.scratch = filepath.Dir(cfg.KeyFile)
+		removeLeftScratch(codes.scratch, cfg.Logger)
 	}
 	pages, err := openPagemap()
 	if err != nil {

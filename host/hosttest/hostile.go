@@ -28,7 +28,7 @@ func (s *suite) attacks() map[string]attack {
 		"endless loop on a budget":      {frugal, order{Do: "loop"}, 0, []core.Code{core.CodePluginCPULimit}},
 		"exponential recursion":         {roomy, order{Do: "recurse", N: 70}, while, tooLate},
 		"recursion on a budget":         {frugal, order{Do: "recurse", N: 70}, 0, []core.Code{core.CodePluginCPULimit}},
-		"deep recursion":                {tight, order{Do: "deep"}, 0, []core.Code{core.CodePluginTrap, core.CodePluginMemoryLimit}},
+		"deep recursion":                {tight, order{Do: "deep"}, 0, []core.Code{core.CodePluginMemoryLimit}},
 		"memory bomb":                   {tight, order{Do: "memory", N: 1000}, 0, []core.Code{core.CodePluginMemoryLimit}},
 		"output flood":                  {tight, order{Do: "output", N: 1 << 20}, 0, []core.Code{core.CodePluginOutputLimit}},
 		"log flood":                     {tight, order{Do: "log", Text: strings.Repeat("x", 500), N: 500}, 0, nil},
@@ -48,7 +48,7 @@ func (s *suite) attacks() map[string]attack {
 func (s *suite) hostile() map[string]func(*testing.T) {
 	tests := map[string]func(*testing.T){}
 	for name, a := range s.attacks() {
-		tests[name] = func(t *testing.T) { KeepsPulse(t, func() { s.attack(t, a) }) }
+		tests[name] = func(t *testing.T) { s.pulse.Keeps(t, func() { s.attack(t, a) }) }
 	}
 	return tests
 }

@@ -83,7 +83,7 @@ func (p *Pulse) machine(t testing.TB) (d time.Duration) {
 // several tries; all figures are logged.
 func (p *Pulse) Keeps(t testing.TB, attack func()) {
 	t.Helper()
-	const tries = 6
+	const tries = 3
 	for range tries {
 		server, machine := p.During(t, attack)
 		t.Logf("silent for %v, the machine for %v", server, machine)

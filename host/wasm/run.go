@@ -45,7 +45,7 @@ type run struct {
 	started bool   // _initialize returned
 	pending []byte // the answer that task.take fetches
 
-	computing bool // holds a slot
+	computing bool          // holds a slot
 	deadline  time.Duration // of ctx, 0 for none
 	yields    int
 	failed    bool

@@ -52,7 +52,7 @@ func field[T any](v reflect.Value, name string) *T {
 	if !f.IsValid() || f.Type() != reflect.TypeFor[T]() {
 		return nil
 	}
-	return (*T)(unsafe.Pointer(f.UnsafeAddr())) //nolint:gosec,govet // the field has that type, and v keeps it alive
+	return (*T)(unsafe.Pointer(f.UnsafeAddr())) //nolint:gosec // the field has that type, and v keeps it alive
 }
 
 // overflow is the engine's error for a stack that cannot grow.

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/nexuscore/scheduler/host/hosttest/silence"
 )
 
 // Silence runs f and returns the longest time for which a goroutine that wants
@@ -21,7 +19,17 @@ func Silence(f func()) time.Duration {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		silence.Watch(stop, func(d time.Duration) { longest = max(longest, d) })
+		for last := time.Now(); ; {
+			time.Sleep(time.Millisecond)
+			now := time.Now()
+			longest = max(longest, now.Sub(last)-time.Millisecond)
+			last = now
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
 	}()
 	f()
 	close(stop)

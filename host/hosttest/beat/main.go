@@ -8,23 +8,27 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"sync/atomic"
+	"sync"
 	"time"
-
-	"github.com/nexuscore/scheduler/host/hosttest/silence"
 )
 
 func main() {
-	var longest atomic.Int64
-	go silence.Watch(nil, func(d time.Duration) {
-		for {
-			before := longest.Load()
-			if int64(d) <= before || longest.CompareAndSwap(before, int64(d)) {
-				return
-			}
+	var mu sync.Mutex
+	var longest time.Duration
+	go func() {
+		for last := time.Now(); ; {
+			time.Sleep(time.Millisecond)
+			now := time.Now()
+			mu.Lock()
+			longest = max(longest, now.Sub(last)-time.Millisecond)
+			mu.Unlock()
+			last = now
 		}
-	})
+	}()
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		fmt.Println(longest.Swap(0))
+		mu.Lock()
+		fmt.Println(int64(longest))
+		longest = 0
+		mu.Unlock()
 	}
 }

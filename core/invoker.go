@@ -108,8 +108,8 @@ type PluginStatus struct {
 	// the configuration lists for this type.
 	Problem string `json:"problem,omitempty"`
 
-	// Confinement says what holds a process plugin on this machine, mechanism by
-	// mechanism, and why something does not. Nil for other runtimes.
+	// Confinement says what holds the plugin on this machine, mechanism by
+	// mechanism, and why something does not and what to do about it.
 	Confinement map[string]string `json:"confinement,omitempty"`
 }
 

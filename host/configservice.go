@@ -34,6 +34,9 @@ type ConfigServiceConfig struct {
 	// when there is none. Required.
 	Copy string
 
+	// ReadOnly leaves Copy as it is: nobody acts on what is read.
+	ReadOnly bool
+
 	// Period is how often the service is asked, give or take a fifth. Defaults to
 	// 30 seconds.
 	Period time.Duration
@@ -160,7 +163,7 @@ func (s *ConfigService) kept() ([]document, bool) {
 func (s *ConfigService) keep(docs []document) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(docs) != 1 || s.saved != nil && bytes.Equal(s.saved, docs[0].text) {
+	if s.cfg.ReadOnly || len(docs) != 1 || s.saved != nil && bytes.Equal(s.saved, docs[0].text) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(s.cfg.Copy), 0o700); err != nil {

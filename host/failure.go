@@ -49,8 +49,11 @@ func ended(ctx context.Context) *core.Failure {
 // reported is the handler's own error.
 func reported(e *wire.Error) *core.Failure {
 	f := &core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassRetryable, Message: clip(e.Message, maxFailureText)}
-	if e.Kind == wire.Permanent || e.Kind == wire.Denied {
+	switch e.Kind {
+	case wire.Permanent:
 		f.Class = core.ClassPermanent
+	case wire.Denied: // also by the sandbox, of which the plugin alone knows
+		f.Code, f.Class = core.CodePluginDenied, core.ClassDenied
 	}
 	if f.Class == core.ClassRetryable && e.RetryAfterMS > 0 {
 		f.RetryAfter = time.Duration(min(e.RetryAfterMS, maxRetryAfter.Milliseconds())) * time.Millisecond

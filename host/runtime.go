@@ -58,11 +58,12 @@ type Plugin interface {
 	Close(ctx context.Context) error
 }
 
-// Confined is what a Plugin implements that a kernel has to hold. It is safe for
-// concurrent use.
+// Confined is what a Runtime and its plugins implement where it depends on the
+// machine what holds them. It is safe for concurrent use.
 type Confined interface {
-	// Confinement says what holds the program on this machine, mechanism by
-	// mechanism. What is missing begins with "off: " and says why.
+	// Confinement says what holds programs on this machine, mechanism by
+	// mechanism. What is missing begins with "off: " and says why and, behind a
+	// semicolon, what to do.
 	Confinement() map[string]string
 }
 

@@ -2,6 +2,8 @@ package sdk
 
 import (
 	"errors"
+	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/nexuscore/scheduler/sdk/wire"
@@ -51,11 +53,28 @@ func fromWire(e *wire.Error) error {
 }
 
 // toWire renders a handler's error for the host. The outermost mark counts; the
-// message is that of the whole chain.
+// message is that of the whole chain. A refusal of the system, which is the
+// sandbox, is one of the host's, unless it is marked.
 func toWire(err error) *wire.Error {
 	e := &wire.Error{Kind: wire.Retryable, Message: err.Error()}
 	if f, ok := errors.AsType[*failure](err); ok {
 		e.Kind, e.RetryAfterMS = f.kind, f.after.Milliseconds()
+	} else if refused(err) {
+		e.Kind, e.Message = wire.Denied, "the sandbox does not allow it: "+e.Message
 	}
 	return e
+}
+
+// refused tells whether err comes from a system call that the sandbox of a
+// module or a process refuses: there are no files, programs, connections and
+// other processes for a plugin.
+func refused(err error) bool {
+	errno, _ := errors.AsType[syscall.Errno](err)
+	switch errno {
+	case syscall.EPERM, syscall.EACCES, syscall.ENOSYS:
+		return true
+	case syscall.EBADF:
+		return runtime.GOOS == "wasip1" // where every path is below a directory that is not there
+	}
+	return false
 }

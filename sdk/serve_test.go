@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,10 +24,11 @@ func with(handle sdk.Handler, capabilities ...sdk.Capability) sdk.Plugin {
 
 func TestErrorsSayWhatTheyMeanForTheNextAttempt(t *testing.T) {
 	cause := errors.New("cause")
-	tests := map[string]struct {
+	type test struct {
 		err  error
 		want wire.Error
-	}{
+	}
+	tests := map[string]test{
 		"plain":                {cause, wire.Error{Kind: wire.Retryable, Message: "cause"}},
 		"permanent":            {sdk.Permanent(cause), wire.Error{Kind: wire.Permanent, Message: "cause"}},
 		"wrapped permanent":    {fmt.Errorf("op: %w", sdk.Permanent(cause)), wire.Error{Kind: wire.Permanent, Message: "op: cause"}},
@@ -33,13 +36,21 @@ func TestErrorsSayWhatTheyMeanForTheNextAttempt(t *testing.T) {
 		"retry after negative": {sdk.RetryAfter(-time.Second, cause), wire.Error{Kind: wire.Retryable, Message: "cause"}},
 		"outermost mark wins":  {sdk.Permanent(sdk.RetryAfter(time.Second, cause)), wire.Error{Kind: wire.Permanent, Message: "cause"}},
 	}
+	refusal := fmt.Errorf("look: %w", &fs.PathError{Op: "open", Path: "/x", Err: syscall.EACCES})
+	tests["refused by the sandbox"] = test{refusal, wire.Error{Kind: wire.Denied, Message: "the sandbox does not allow it: " + refusal.Error()}}
+	tests["refused and marked"] = test{sdk.RetryAfter(0, refusal), wire.Error{Kind: wire.Retryable, Message: refusal.Error()}}
+	tests["another of the system's"] = test{syscall.EIO, wire.Error{Kind: wire.Retryable, Message: syscall.EIO.Error()}}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			result := sdktest.Run(t, with(func(*sdk.Context) (any, error) { return nil, test.err }), sdktest.Case{})
 			require.Equal(t, &test.want, result.Failure)
-			require.ErrorIs(t, test.err, cause)
 		})
 	}
+}
+
+func TestMarksKeepTheChain(t *testing.T) {
+	cause := errors.New("cause")
+	require.ErrorIs(t, sdk.Permanent(sdk.RetryAfter(time.Second, cause)), cause)
 }
 
 func TestMarkingNilIsNil(t *testing.T) {

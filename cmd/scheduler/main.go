@@ -59,7 +59,7 @@ func commands() []command {
 		{"serve", "", "run the service (the default)", serve},
 		{"dev", "", "run the service beside a fake Discord, Twitch and notification service", dev},
 		{"migrate", "up|down|status", "change or show the database schema, without running the service", migrate},
-		{"doctor", "", "check the services, versions, clocks, schema and plugins that the configuration names", diagnose},
+		{"doctor", "", "check the services, versions, clocks, schema, plugins and confinement, and change nothing", diagnose},
 		{"ready", "", "ask the service on this machine whether it is ready, for health checks", ready},
 		{"plugin", "new|build|test|run|inspect|verify", "write, try and look into plugins, without the service", plugin},
 		{"cron", "explain|next EXPRESSION", "say in words what a cron expression does, or when it fires next", cron},

@@ -22,13 +22,13 @@ type attack struct {
 // what the runs left behind: this one holds the server's own pulse.
 func (s *suite) attacks() map[string]attack {
 	const while = 200 * time.Millisecond
-	tooLate, refused := []core.Code{core.CodeTimeout}, []core.Code{core.CodeExecutionFailed}
+	tooLate, refused := []core.Code{core.CodeTimeout}, []core.Code{core.CodePluginDenied}
 	return map[string]attack{
 		"endless loop":                  {roomy, order{Do: "loop"}, while, tooLate},
 		"endless loop on a budget":      {frugal, order{Do: "loop"}, 0, []core.Code{core.CodePluginCPULimit}},
 		"exponential recursion":         {roomy, order{Do: "recurse", N: 70}, while, tooLate},
 		"recursion on a budget":         {frugal, order{Do: "recurse", N: 70}, 0, []core.Code{core.CodePluginCPULimit}},
-		"deep recursion":                {tight, order{Do: "deep"}, 0, []core.Code{core.CodePluginTrap, core.CodePluginMemoryLimit}},
+		"deep recursion":                {tight, order{Do: "deep"}, 0, []core.Code{core.CodePluginMemoryLimit}},
 		"memory bomb":                   {tight, order{Do: "memory", N: 1000}, 0, []core.Code{core.CodePluginMemoryLimit}},
 		"output flood":                  {tight, order{Do: "output", N: 1 << 20}, 0, []core.Code{core.CodePluginOutputLimit}},
 		"log flood":                     {tight, order{Do: "log", Text: strings.Repeat("x", 500), N: 500}, 0, nil},
@@ -39,7 +39,7 @@ func (s *suite) attacks() map[string]attack {
 		"secret in a log":               {online, order{Do: "http", Text: "GET " + s.site + "/echo"}, 0, nil},
 		"reading /etc/passwd":           {roomy, order{Do: "file", Text: "/etc/passwd"}, 0, refused},
 		"fork":                          {roomy, order{Do: "fork"}, 0, refused},
-		"signal":                        {roomy, order{Do: "signal"}, 0, refused},
+		"signal":                        {roomy, order{Do: "signal"}, 0, append(refused, core.CodeExecutionFailed)}, // Go for modules has no signals, and says so itself
 	}
 }
 
@@ -48,7 +48,7 @@ func (s *suite) attacks() map[string]attack {
 func (s *suite) hostile() map[string]func(*testing.T) {
 	tests := map[string]func(*testing.T){}
 	for name, a := range s.attacks() {
-		tests[name] = func(t *testing.T) { KeepsPulse(t, func() { s.attack(t, a) }) }
+		tests[name] = func(t *testing.T) { s.pulse.Keeps(t, func() { s.attack(t, a) }) }
 	}
 	return tests
 }

@@ -17,7 +17,7 @@ func (s *suite) isolation() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
 		"files are refused": func(t *testing.T) {
 			_, f := s.fail(t, roomy, order{Do: "file", Text: "/etc/passwd"})
-			expect(t, f, core.CodeExecutionFailed, core.ClassRetryable)
+			expect(t, f, core.CodePluginDenied, core.ClassDenied)
 		},
 		"no environment, arguments or directories, and a real clock": s.testOutside,
 		"eight at once": s.testConcurrency,

@@ -106,12 +106,13 @@ type suite struct {
 	shared bool
 	exit   core.Code
 	site   string // address of the suite's server
+	pulse  *Pulse
 	fickle string // the same, under a name that is every second look's another
 }
 
 func newSuite(t *testing.T, f Factory) *suite {
 	path := filepath.Join(t.TempDir(), "plugins.yaml")
-	s := &suite{shared: f.Shared, exit: f.Exit, site: newSite(t)}
+	s := &suite{shared: f.Shared, exit: f.Exit, site: newSite(t), pulse: NewPulse(t)}
 	s.fickle = strings.Replace(s.site, "127.0.0.1", "fickle.test", 1)
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage), s.site, s.fickle), 0o600))
 	s.host = host.New(host.Config{

@@ -18,13 +18,19 @@ import (
 const childVariable = "SCHEDULER_CONFINE"
 
 const (
-	imageFD = 3 // where the host puts the image; the first of exec.Cmd.ExtraFiles
+	imageFD  = 3 // where the host puts the image; the first of exec.Cmd.ExtraFiles
+	reportFD = 4 // and where its end of the report is
 
 	// maxFiles is what a plugin may have open. The image is moved to this number,
 	// the first beyond: once it is closed, nothing can stand there again.
 	maxFiles = 128
 
 	maxThreads = 512 // of a user that only plugins have
+
+	// maxStack is how far the main thread's stack may grow: RLIMIT_DATA does not
+	// count it. Other stacks are mapped, and counted. It bounds the arguments of
+	// the execution, too, to a quarter.
+	maxStack = 8 << 20
 )
 
 // order says how a child confines itself.
@@ -52,8 +58,8 @@ func RunIfChild() {
 	runtime.LockOSThread()
 	// A collection that goes on after the limit of memory is set would need some.
 	debug.SetGCPercent(-1)
-	runtime.GC() // waits for one under way
-	fmt.Fprintln(os.Stderr, "confine plugin:", confine(text))
+	runtime.GC()                                                                         // waits for one under way
+	_, _ = fmt.Fprint(os.NewFile(reportFD, "report"), "confine plugin: ", confine(text)) // there is nobody else to tell
 	os.Exit(126)
 }
 
@@ -97,13 +103,14 @@ func (o order) moveImage() error {
 	err := unix.CloseRange(imageFD, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) { // Linux before 5.11; the server opens all with close-on-exec
 		unix.CloseOnExec(imageFD)
+		unix.CloseOnExec(reportFD)
 		return nil
 	}
 	return err
 }
 
 func (o order) limit() error {
-	limits := map[int]uint64{unix.RLIMIT_CORE: 0, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_MSGQUEUE: 0}
+	limits := map[int]uint64{unix.RLIMIT_CORE: 0, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_MSGQUEUE: 0, unix.RLIMIT_STACK: maxStack}
 	if o.UID > 0 { // the kernel counts all that the user has
 		limits[unix.RLIMIT_NPROC] = maxThreads
 	}
@@ -163,6 +170,9 @@ func (o order) tieToParent() error {
 // allocate, so both are system calls without the runtime in between.
 func (o order) execute() error {
 	path, argv, env := &[]byte{0}[0], pointers([]string{"plugin"}), pointers(pluginEnvironment())
+	if _, err := unix.Write(reportFD, []byte(begun)); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
 	memory := unix.Rlimit{Cur: o.Memory, Max: o.Memory}
 	if o.Seccomp {
 		if err := newFilter(uint32(os.Getpid()), maxFiles).install(); err != nil {

@@ -33,6 +33,7 @@ type command struct {
 	handshake handshake
 	lines     *io.PipeReader
 	outputs   []*output
+	report    report
 
 	mu     sync.Mutex
 	killed bool // no start any more
@@ -78,12 +79,18 @@ func (c *command) start() error {
 		return err
 	}
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = nil, writers[0], writers[1]
+	reporter, err := c.report.open()
+	if err != nil {
+		closeAll(writers)
+		return err
+	}
+	c.cmd.ExtraFiles = append(c.cmd.ExtraFiles, reporter)
+	writers = append(writers, reporter)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	err = c.launch()
-	for _, w := range writers {
-		_ = w.Close()
-	}
+	closeAll(writers)
 	if err != nil {
+		c.report.close()
 		for _, o := range c.outputs {
 			_ = o.file.Close()
 		}
@@ -131,6 +138,7 @@ func (c *command) watch() {
 	for _, o := range c.outputs {
 		reading.Go(func() { o.pump(ctx) })
 	}
+	reading.Go(c.report.read)
 	go func() {
 		c.reap()
 		cancel() // whoever has inherited the streams does not hold the host

@@ -40,16 +40,17 @@ func canDropCapabilities() bool {
 	return data[0].Effective&(1<<unix.CAP_SETPCAP) != 0
 }
 
-// words render it for GET /plugins.
+// words render it for GET /plugins and the doctor. What is off says why and,
+// behind a semicolon, what to do.
 func (c confinement) words() map[string]string {
 	w := map[string]string{
 		"noNewPrivileges": "on",
 		"diesWithHost":    "on",
-		"limits":          "memory, open files, no files written, no core dumps",
-		"landlock":        "off: the kernel has none",
-		"seccomp":         "off: the kernel or this architecture has none",
-		"uid":             "off: the server is not root",
-		"capabilities":    "none to drop",
+		"sealedProgram":   "on",
+		"limits":          "on: memory, main stack, open files, no files written, no core dumps",
+		"landlock":        "off: the kernel has none; use Linux 5.13 or later, with landlock among the modules of /sys/kernel/security/lsm",
+		"seccomp":         "off: the kernel or this architecture has none; use a kernel with CONFIG_SECCOMP_FILTER, on amd64 or arm64",
+		"cgroup":          "off: each process has limits of its own, and all together have none; give the service a cgroup, such as MemoryMax= and TasksMax= of its unit",
 	}
 	if c.landlock > 0 {
 		w["landlock"] = fmt.Sprintf("v%d", c.landlock)
@@ -57,13 +58,16 @@ func (c confinement) words() map[string]string {
 	if c.seccomp {
 		w["seccomp"] = "on"
 	}
+	const isRoot = "off: plugins run as root; set PLUGIN_UID to a user that has nothing else"
 	switch {
 	case c.uid > 0:
-		w["uid"], w["capabilities"] = strconv.Itoa(c.uid), "dropped"
+		w["uid"], w["capabilities"] = strconv.Itoa(c.uid), "on: dropped"
 	case c.dropCaps:
-		w["uid"], w["capabilities"] = "off: runs as root; set PLUGIN_UID", "dropped"
+		w["uid"], w["capabilities"] = isRoot, "on: dropped"
 	case c.root:
-		w["uid"], w["capabilities"] = "off: runs as root; set PLUGIN_UID", "off: the server may not drop them"
+		w["uid"], w["capabilities"] = isRoot, "off: the server may not drop them; set PLUGIN_UID, or give the server CAP_SETPCAP"
+	default:
+		w["uid"], w["capabilities"] = "off: the server is not root; to keep plugins from its files without Landlock, start it as root with PLUGIN_UID", "on: there are none"
 	}
 	return w
 }

@@ -43,6 +43,18 @@ func (p *process) fault(err error) error {
 	return f
 }
 
+// unstartedError says that the program was not begun, for a reason that is the
+// server's or the machine's: no directory, no descriptor, no process, no time.
+// The starts are spaced all the same, and nothing is held against the plugin: what
+// is wrong with a program shows when it is loaded.
+type unstartedError struct{ error }
+
+func unstarted(err error) error {
+	return unstartedError{fmt.Errorf("the plugin's process could not be started on this machine: %w", err)}
+}
+
+func (e unstartedError) Unwrap() error { return e.error }
+
 func crashed(message string) *core.Failure {
 	return &core.Failure{Code: core.CodePluginCrashed, Class: core.ClassRetryable, Message: message}
 }

@@ -353,6 +353,13 @@ func TestPluginsHaveNoCapabilities(t *testing.T) {
 	}
 }
 
+// The main thread's stack is memory that RLIMIT_DATA does not count.
+func TestTheMainStackIsLimited(t *testing.T) {
+	limits, err := os.ReadFile("/proc/" + result(t, hostile(t), order{Do: "pid"}) + "/limits")
+	require.NoError(t, err)
+	require.Regexp(t, `Max stack size +8388608 +8388608 `, string(limits))
+}
+
 // alive tells whether a process exists.
 func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
 )
 
 // The bytes that were verified are the bytes that run: nobody can change them.
@@ -45,6 +49,29 @@ func TestStarterIsOneThread(t *testing.T) {
 		<-done
 	}
 	require.Len(t, threads, 1)
+}
+
+// A start that fails is one crash of the plugin, however many runs wait for it.
+func TestAFailedStartIsHeldAgainstOneRun(t *testing.T) {
+	s := &starting{done: make(chan struct{}), err: crashed("it exited")}
+	p := &plugin{starting: s}
+	ends := make(chan error)
+	for range 3 {
+		go func() {
+			_, err := p.enter(t.Context(), nobody{})
+			ends <- err
+		}()
+	}
+	close(s.done)
+	bystanders := 0
+	for range 3 {
+		err := <-ends
+		require.Equal(t, core.CodePluginCrashed, core.FailureOf(err).Code)
+		if _, ok := errors.AsType[host.BystanderError](err); ok {
+			bystanders++
+		}
+	}
+	require.Equal(t, 2, bystanders)
 }
 
 func TestBackoffGrowsWhileNothingSucceeds(t *testing.T) {

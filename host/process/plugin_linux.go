@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -41,8 +42,18 @@ type plugin struct {
 
 // starting is a start that several runs wait for.
 type starting struct {
-	done chan struct{} // closed when err is set
-	err  error
+	done   chan struct{} // closed when err is set
+	err    error
+	blamed atomic.Bool // a run has been told that the start failed
+}
+
+// failure is what a run is told that waited for a start that failed. The plugin
+// has failed once, not once for each run that waited.
+func (s *starting) failure() error {
+	if f, ok := errors.AsType[*core.Failure](s.err); ok && s.blamed.Swap(true) {
+		return host.BystanderError{Failure: f}
+	}
+	return s.err
 }
 
 var errClosed = errors.New("the plugin is closed")
@@ -160,7 +171,7 @@ func (p *plugin) enter(ctx context.Context, caller host.Caller) (*run, error) {
 		select {
 		case <-start.done:
 			if start.err != nil {
-				return nil, start.err
+				return nil, start.failure()
 			}
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -266,6 +277,9 @@ func (p *plugin) count(err error) error {
 	}
 	p.backoff.failed(p.runtime.cfg.Clock.Now())
 	p.logger.Warn("the plugin's process failed", "reason", err, "failures", p.backoff.failures)
+	if _, ok := errors.AsType[unstartedError](err); ok {
+		return &core.Failure{Code: core.CodePluginUnavailable, Class: core.ClassRetryable, Message: err.Error()}
+	}
 	return crashed(err.Error())
 }
 

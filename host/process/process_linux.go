@@ -112,7 +112,7 @@ func (p *process) interrupt() {
 // broker and copies of its output, neither with a limit.
 func (p *process) connect(address net.Addr) error {
 	if err := os.Chmod(p.command.dir, 0o500); err != nil { //nolint:gosec // a directory
-		return err
+		return unstarted(err)
 	}
 	var err error
 	p.conn, err = grpc.NewClient("passthrough:///plugin",
@@ -136,11 +136,13 @@ func (p *process) maxReceived() int { return max(int(p.limits.Output), wire.MaxA
 // end that came by itself are the host's: go-plugin's tell about its inside.
 func (p *process) failedStart(ctx context.Context, err error) error {
 	if p.command == nil { // not even a directory for it
-		return fmt.Errorf("start plugin: %w", err)
+		return unstarted(err)
 	}
 	p.command.kill()
 	p.close()
 	switch {
+	case !p.command.began():
+		return unstarted(p.command.obstacle(ctx, err))
 	case p.command.endedByItself():
 		return fmt.Errorf("start plugin: %s", withText("it "+p.command.status+" before it could be called", p.crash.Reason()))
 	case ctx.Err() != nil:

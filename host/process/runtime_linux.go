@@ -76,4 +76,7 @@ func (r *Runtime) Close(context.Context) error {
 	return r.dir.close()
 }
 
-var _ host.Runtime = (*Runtime)(nil)
+var (
+	_ host.Runtime  = (*Runtime)(nil)
+	_ host.Confined = (*Runtime)(nil)
+)

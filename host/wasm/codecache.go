@@ -38,7 +38,7 @@ type codeCache struct {
 type compiledCode struct {
 	id      string
 	cache   wazero.CompilationCache
-	scratch string
+	scratch *scratch // nil without a vault
 
 	users int        // guarded by codeCache.mu
 	mu    sync.Mutex // one compilation at a time: the second finds what the first made
@@ -85,10 +85,11 @@ func (c *codeCache) acquire(id string) (*compiledCode, error) {
 }
 
 func (c *compiledCode) open(parent string) (err error) {
-	if c.scratch, err = os.MkdirTemp(parent, "wasm-scratch-"); err != nil {
+	if c.scratch, err = openScratch(parent); err != nil {
 		return fmt.Errorf("prepare compilation: %w", err)
 	}
-	if c.cache, err = wazero.NewCompilationCacheWithDir(c.scratch); err != nil {
+	if c.cache, err = wazero.NewCompilationCacheWithDir(c.scratch.path); err != nil {
+		c.scratch.close()
 		return fmt.Errorf("prepare compilation: %w", err)
 	}
 	return nil
@@ -105,8 +106,8 @@ func (c *codeCache) release(ctx context.Context, code *compiledCode) {
 	if err := code.cache.Close(ctx); err != nil {
 		c.logger.Warn("compiled code is not released", "error", err)
 	}
-	if code.scratch != "" {
-		_ = os.RemoveAll(code.scratch) // an empty directory at worst
+	if code.scratch != nil {
+		code.scratch.close()
 	}
 }
 
@@ -137,7 +138,7 @@ func (c *codeCache) unpack(code *compiledCode) bool {
 		return false
 	}
 	if err == nil {
-		err = e.writeTo(code.scratch)
+		err = e.writeTo(code.scratch.path)
 	}
 	if err != nil {
 		c.logger.Warn("compiled code on disk is not used; the module is compiled anew", "entry", c.vault.path(code.id), "error", err)
@@ -150,7 +151,7 @@ func (c *codeCache) unpack(code *compiledCode) bool {
 // pack seals what the engine wrote. A failure costs the next start some time,
 // and nothing else.
 func (c *codeCache) pack(code *compiledCode) {
-	e, err := findEntry(code.scratch)
+	e, err := findEntry(code.scratch.path)
 	if err == nil && e.path == "" {
 		return // it was in memory
 	}
@@ -164,7 +165,7 @@ func (c *codeCache) pack(code *compiledCode) {
 
 // clean empties the scratch directory, and keeps its directories for the engine.
 func (c *compiledCode) clean() {
-	_ = filepath.WalkDir(c.scratch, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(c.scratch.path, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			_ = os.Remove(path) //nolint:gosec // nobody else can write there
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -58,6 +59,27 @@ func TestCompiledCodeIsKeptBetweenStarts(t *testing.T) {
 	scratch, err := filepath.Glob(filepath.Join(parent, "wasm-scratch-*"))
 	require.NoError(t, err)
 	require.Empty(t, scratch)
+}
+
+// What a server that was killed has left behind is removed by the next one, and
+// what a living one uses is not.
+func TestDirectoriesOfKilledServersAreRemoved(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "cache")
+	living := newRuntimeWith(t, wasm.Config{CacheDir: dir})
+	load(t, living, spin())
+	used, err := filepath.Glob(filepath.Join(parent, "wasm-scratch-*"))
+	require.NoError(t, err)
+	require.Len(t, used, 1)
+	left := filepath.Join(parent, "wasm-scratch-1234")
+	require.NoError(t, os.Mkdir(left, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(left, "code"), nil, 0o600))
+
+	newRuntimeWith(t, wasm.Config{CacheDir: dir})
+	require.DirExists(t, used[0])
+	if runtime.GOOS == "linux" {
+		require.NoDirExists(t, left)
+	}
 }
 
 // Whoever can write to the cache cannot make the server run code of his own.

@@ -167,3 +167,33 @@ func Charged(ctx context.Context, function string, args ...uint64) int64 {
 	system[function].call(context.WithValue(ctx, runKey{}, &run{fuel: fuel}), room{}, args)
 	return -int64(fuel.fuel)
 }
+
+// Stack tells of an idle instance whether its functions run on a stack of our
+// own, and how many bytes of that are not zero.
+func Stack(hp host.Plugin) (own bool, left int) {
+	i := hp.(*plugin).pool.take()
+	defer hp.(*plugin).pool.give(i)
+	e, err := stackOf(i.handle)
+	if err != nil {
+		return false, 0
+	}
+	usable := i.nested.usable()
+	for _, b := range usable {
+		if b != 0 {
+			left++
+		}
+	}
+	return *e.bottom == &usable[0], left
+}
+
+// YieldLate yields in a run whose deadline is over, and returns why it ended.
+func YieldLate(ctx context.Context) (cause error) {
+	r := &run{fuel: &counter{}, slots: newSlots(1), slice: minSlice, turnAt: sinceStart(), deadline: 1}
+	defer func() {
+		if e, ok := recover().(error); ok {
+			cause = e
+		}
+	}()
+	r.yield(ctx)
+	return nil
+}

@@ -26,6 +26,9 @@ func (p *plugin) fault(ctx context.Context, i *instance, r *run, err error) erro
 			Message: fmt.Sprintf("needs more memory than %s (limit memory)", p.limits.Memory),
 		}
 	}
+	if err.Error() == overflow {
+		return tooDeep()
+	}
 	text := r.crash.Reason()
 	if text == "" {
 		text = trapText(err)

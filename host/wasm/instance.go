@@ -17,6 +17,7 @@ import (
 type instance struct {
 	module  api.Module
 	memory  *space
+	nested  *stack              // what calls run on
 	globals []api.MutableGlobal // as loader.Module.Globals
 	fuel    api.MutableGlobal
 
@@ -36,15 +37,25 @@ func (i *instance) bind(m *loader.Module) {
 	i.bindFunctions()
 }
 
-// shallow is how often a run may yield and keep its stack. A stack that has
-// grown does not shrink, up to 50 MB for the deepest recursion; a new one
+// shallow is how often a run may yield and leave its stack to the next one. The
+// pages that it has touched do not come back by themselves; to map them anew
 // costs more than a short run should pay.
 const shallow = 32
 
-// bindFunctions gives the functions new stacks.
+// bindFunctions makes the functions anew, on a stack that takes no memory.
 func (i *instance) bindFunctions() {
-	i.alloc = i.module.ExportedFunction(exportAlloc)
-	i.handle = i.module.ExportedFunction(exportHandle)
+	i.nested.relax()
+	i.alloc = i.function(exportAlloc)
+	i.handle = i.function(exportHandle)
+}
+
+// function returns a function of the module, nil if there is none.
+func (i *instance) function(name string) api.Function {
+	f := i.module.ExportedFunction(name)
+	if f != nil {
+		_ = i.nested.carry(f) // or it has the engine's own
+	}
+	return f
 }
 
 // set sets the mutable globals.
@@ -66,11 +77,11 @@ func (i *instance) values() []uint64 {
 // initialize runs the start function and then _initialize, whichever there is.
 func (i *instance) initialize(ctx context.Context, start bool) error {
 	if start {
-		if err := i.module.ExportedFunction(loader.ExportStart).CallWithStack(ctx, nil); err != nil {
+		if err := i.function(loader.ExportStart).CallWithStack(ctx, nil); err != nil {
 			return err
 		}
 	}
-	if f := i.module.ExportedFunction(exportInit); f != nil {
+	if f := i.function(exportInit); f != nil {
 		return f.CallWithStack(ctx, nil)
 	}
 	return nil
@@ -98,7 +109,7 @@ func (i *instance) serve(ctx context.Context, request []byte, limits host.Limits
 
 // describe fetches the module's manifest.
 func (i *instance) describe(ctx context.Context) ([]byte, error) {
-	if err := i.module.ExportedFunction(exportDescribe).CallWithStack(ctx, i.stack[:]); err != nil {
+	if err := i.function(exportDescribe).CallWithStack(ctx, i.stack[:]); err != nil {
 		return nil, err
 	}
 	return i.fetch(exportDescribe, i.stack[0], host.MiB)

@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/tetratelabs/wazero"
@@ -22,6 +23,7 @@ type plugin struct {
 	slots    *slots
 	limits   host.Limits
 	logger   hclog.Logger
+	held     map[string]string
 
 	// perRun tells that every run has an instance of its own, which runs
 	// _initialize: it was asked for, or the module has state that cannot be saved.
@@ -92,8 +94,14 @@ func (p *plugin) do(ctx context.Context, caller host.Caller, f func(*instance, c
 	return frame, err
 }
 
+// Confinement implements host.Confined.
+func (p *plugin) Confinement() map[string]string { return maps.Clone(p.held) }
+
 func (p *plugin) newRun(i *instance, caller host.Caller) *run {
 	return &run{caller: caller, slots: p.slots, fuel: i.fuel, meter: meter{limit: p.limits.CPU}}
 }
 
-var _ host.Plugin = (*plugin)(nil)
+var (
+	_ host.Plugin   = (*plugin)(nil)
+	_ host.Confined = (*plugin)(nil)
+)

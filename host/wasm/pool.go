@@ -100,4 +100,7 @@ func (i *instance) rest() {
 	i.resting = true
 }
 
-func (i *instance) close() { _ = i.module.Close(context.Background()) } // its memory is released whatever it says
+func (i *instance) close() {
+	_ = i.module.Close(context.Background()) // its memory is released whatever it says
+	i.nested.free()
+}

@@ -45,7 +45,8 @@ type run struct {
 	started bool   // _initialize returned
 	pending []byte // the answer that task.take fetches
 
-	computing bool // holds a slot
+	computing bool          // holds a slot
+	deadline  time.Duration // of ctx, 0 for none
 	yields    int
 	failed    bool
 	slice     int64
@@ -78,6 +79,9 @@ func (r *run) inSlot(ctx context.Context, f func(ctx context.Context) error) err
 		}
 	}()
 	r.slice, r.sliceAt = firstSlice, r.turnAt
+	if at, ok := ctx.Deadline(); ok {
+		r.deadline = at.Sub(epoch)
+	}
 	r.fuel.Set(firstSlice)
 	return f(context.WithValue(ctx, runKey{}, r))
 }
@@ -121,6 +125,9 @@ func (r *run) yield(ctx context.Context) {
 	if now-r.turnAt >= turn {
 		r.letOthersIn(ctx)
 		now = r.turnAt
+	}
+	if r.deadline != 0 && now >= r.deadline {
+		<-ctx.Done() // its timer is due, and may wait for this very processor
 	}
 	switch {
 	case ctx.Err() != nil:

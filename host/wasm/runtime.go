@@ -66,6 +66,7 @@ func New(cfg Config) (*Runtime, error) {
 			return nil, err
 		}
 		codes.scratch = filepath.Dir(cfg.KeyFile)
+		removeLeftScratch(codes.scratch, cfg.Logger)
 	}
 	pages, err := openPagemap()
 	if err != nil {
@@ -125,7 +126,7 @@ func (r *Runtime) prepare(ctx context.Context, a host.Artifact, m *loader.Module
 	p := &plugin{
 		loaded: m, slots: r.slots, limits: a.Limits, logger: a.Logger, perRun: m.Stateful || a.Init == host.InitPerRun,
 		engine:  newEngine(ctx, code.cache),
-		release: func(ctx context.Context) { r.codes.release(ctx, code) },
+		release: func(ctx context.Context) { r.codes.release(ctx, code) }, held: r.Confinement(),
 	}
 	defer func() {
 		if err != nil {
@@ -186,4 +187,16 @@ func (r *Runtime) Close(ctx context.Context) error {
 	}
 }
 
-var _ host.Runtime = (*Runtime)(nil)
+// Confinement says what holds modules on this machine, as host.Confined does.
+func (r *Runtime) Confinement() map[string]string {
+	words := map[string]string{"sandbox": "on", "resetByPages": "on"}
+	if r.pages == nil {
+		words["resetByPages"] = "off: the kernel cannot tell which pages a run wrote (PAGEMAP_SCAN), so all of its memory is put back; use Linux 6.7 or later for faster runs"
+	}
+	return words
+}
+
+var (
+	_ host.Runtime  = (*Runtime)(nil)
+	_ host.Confined = (*Runtime)(nil)
+)

@@ -77,9 +77,14 @@ func (p *plugin) instantiate(ctx context.Context, img *image) (*instance, error)
 		WithName(""). // nameless instances do not meet each other
 		WithStartFunctions()
 	i := &instance{memory: memory}
+	if i.nested, err = newStack(); err != nil {
+		memory.Free()
+		return nil, err
+	}
 	i.module, err = p.engine.InstantiateModule(experimental.WithMemoryAllocator(ctx, given{memory}), p.compiled, cfg)
 	if err != nil {
 		memory.Free()
+		i.nested.free()
 		return nil, fmt.Errorf("instantiate module: %w", err)
 	}
 	i.bind(p.loaded)

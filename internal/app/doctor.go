@@ -14,10 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/nexuscore/scheduler/core"
-	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/internal/config"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
 	"github.com/nexuscore/scheduler/internal/redis"
@@ -50,8 +47,13 @@ const (
 	maxSkew     = time.Second // between this machine and a server
 )
 
-// doctorTime bounds the look at one service.
-const doctorTime = 10 * time.Second
+const (
+	// doctorTime bounds the look at one service.
+	doctorTime = 10 * time.Second
+
+	// doctorLoad bounds the loading of one plugin. It is what the service gives.
+	doctorLoad = 2 * time.Minute
+)
 
 // doctor looks at what the service would stand on.
 type doctor struct {
@@ -61,15 +63,17 @@ type doctor struct {
 }
 
 // Examine looks at everything a configuration names and says what it found. It
-// starts nothing, changes nothing but the cache of compiled plugins, and works
-// beside a running service.
+// changes nothing in DATA_DIR, and works beside a running service. Plugins are
+// loaded and told to describe themselves, each within two minutes, as the
+// service does; everything else is given 10 seconds.
 func Examine(ctx context.Context, cfg config.Config) []Finding {
 	d := &doctor{cfg: cfg, clock: core.SystemClock{}}
-	for _, look := range []func(context.Context){d.dataDir, d.database, d.redis, d.rabbitmq, d.notification, d.plugins} {
+	for _, look := range []func(context.Context){d.dataDir, d.database, d.redis, d.rabbitmq, d.notification} {
 		bounded, cancel := context.WithTimeout(ctx, doctorTime)
 		look(bounded)
 		cancel()
 	}
+	d.plugins(ctx)
 	return d.findings
 }
 
@@ -85,7 +89,7 @@ func (d *doctor) fail(about, advice, format string, args ...any) {
 	d.findings = append(d.findings, Finding{GradeFail, about, fmt.Sprintf(format, args...), advice})
 }
 
-// dataDir tries to write where the service will.
+// dataDir asks whether the service may write where it will.
 func (d *doctor) dataDir(context.Context) {
 	dir := d.cfg.DataDir
 	_, err := os.Stat(dir)
@@ -97,12 +101,10 @@ func (d *doctor) dataDir(context.Context) {
 		d.fail("data", "see to the permissions of DATA_DIR", "%s: %v", dir, err)
 		return
 	}
-	f, err := os.CreateTemp(dir, "doctor-")
-	if err != nil {
-		d.fail("data", "see to the permissions and the free space of DATA_DIR", "%s cannot be written to: %v", dir, err)
+	if err := writable(dir); err != nil {
+		d.fail("data", "see to the permissions of DATA_DIR", "%s cannot be written to: %v", dir, err)
 		return
 	}
-	_, _ = f.Close(), os.Remove(f.Name())
 	d.ok("data", "%s can be written to", dir)
 }
 
@@ -259,44 +261,6 @@ func (d *doctor) notification(ctx context.Context) {
 	}
 	_ = resp.Body.Close()
 	d.ok("notification", "%s answers", u.Host)
-}
-
-// plugins loads them as the service would.
-func (d *doctor) plugins(ctx context.Context) {
-	quiet := hclog.NewNullLogger()
-	h, closeRuntimes, err := newHost(d.cfg, quiet, host.Config{})
-	if err != nil {
-		d.fail("plugins", "see to DATA_DIR", "%v", err)
-		return
-	}
-	defer func() { // nothing ran
-		_ = h.Close(context.WithoutCancel(ctx))
-		_ = closeRuntimes(context.WithoutCancel(ctx))
-	}()
-	if err := h.Load(ctx); err != nil {
-		d.fail("plugins", "see to PLUGINS_CONFIG", "%v", err)
-		return
-	}
-	if err := h.Problem(); err != nil {
-		d.warn("plugins", "see to PLUGINS_CONFIG", "%v", err)
-	}
-	for _, p := range h.Plugins() {
-		if p.State == core.PluginLoaded {
-			d.ok("plugins", "%s is %s %s (%s)", p.Type, p.Name, p.Version, p.Runtime)
-			d.confinement(p)
-		} else {
-			d.fail("plugins", "", "%s: %s", p.Type, p.Error)
-		}
-	}
-}
-
-// confinement tells of a process that the kernel holds less than it could.
-func (d *doctor) confinement(p core.PluginStatus) {
-	for _, by := range []string{"landlock", "seccomp", "capabilities"} {
-		if word := p.Confinement[by]; strings.HasPrefix(word, "off: ") {
-			d.warn("plugins", "list only programs you trust, or use a newer kernel", "%s: %s is %s", p.Type, by, word)
-		}
-	}
 }
 
 func onLoopback(address string) bool {

@@ -1,8 +1,13 @@
 package app_test
 
 import (
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -71,6 +76,62 @@ func TestTheDoctorNamesWhatIsWrong(t *testing.T) {
 	grade, text := about(app.Examine(t.Context(), e.config(t)), "plugins")
 	require.Equal(t, app.GradeFail, grade)
 	require.Contains(t, text, "none.wasm")
+}
+
+// Every layer is named, in the words of GET /plugins, whatever plugins there are.
+func TestTheDoctorsTableOfConfinement(t *testing.T) {
+	_, text := about(app.Examine(t.Context(), newEnv(t).config(t)), "confinement")
+	want := []string{"wasm: sandbox: on", "wasm: resetByPages: o"}
+	if runtime.GOOS == "linux" {
+		for _, mechanism := range []string{"uid", "capabilities", "noNewPrivileges", "limits", "landlock", "seccomp", "sealedProgram", "diesWithHost", "cgroup"} {
+			want = append(want, "process: "+mechanism+": ")
+		}
+		want = append(want, "\ngive the service a cgroup")
+	}
+	for _, line := range want {
+		require.Contains(t, text, line)
+	}
+}
+
+// The doctor leaves the directory of the service as it was, byte by byte.
+func TestTheDoctorChangesNothing(t *testing.T) {
+	list := "plugins: []\n"
+	config := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, list) }))
+	defer config.Close()
+	e := withPlugins(t)
+	dir := filepath.Dir(e["PLUGINS_CONFIG"])
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.wasm"), answering("1"), 0o600))
+	e.plugins(t, "plugins:\n  - {type: x, runtime: wasm, source: x.wasm}\n")
+	require.NoError(t, os.MkdirAll(e["DATA_DIR"], 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(e["DATA_DIR"], "plugins.list.yaml"), []byte("plugins: [] # kept\n"), 0o600))
+	for _, url := range []string{"", config.URL} {
+		e["CONFIG_SERVICE_URL"] = url
+		before := contents(t, e["DATA_DIR"])
+		grade, text := about(app.Examine(t.Context(), e.config(t)), "plugins")
+		require.NotEqual(t, app.GradeFail, grade, text)
+		require.Equal(t, before, contents(t, e["DATA_DIR"]))
+		if url == "" {
+			require.Contains(t, text, "x is ")
+		}
+	}
+}
+
+// contents are the files and directories below dir, with the time of their last
+// change.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			found[path] = info.ModTime().String()
+		}
+		return err
+	}))
+	return found
 }
 
 // The real services, when the test command has started them.

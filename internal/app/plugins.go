@@ -14,33 +14,57 @@ import (
 )
 
 // newHost makes the plugin host with its runtimes; closeRuntimes comes after it.
-// to is what the host reaches: the rest of it is filled in here. A system that
-// cannot run processes does without: the plugins that want them are listed as
-// failed.
+// to is what the host reaches: the rest of it is filled in here.
 func newHost(cfg config.Config, log hclog.Logger, to host.Config) (_ *host.Host, closeRuntimes func(context.Context) error, err error) {
-	if to.Service, err = newConfigService(cfg, log); err != nil {
+	if to.Service, err = newConfigService(cfg, log, false); err != nil {
 		return nil, nil, err
 	}
-	modules, err := wasm.New(wasm.Config{CacheDir: filepath.Join(cfg.DataDir, "cache", "wasm"), Logger: log.Named("wasm")})
+	r, err := newRuntimes(cfg, log, filepath.Join(cfg.DataDir, "cache", "wasm"))
 	if err != nil {
 		return nil, nil, err
 	}
-	runtimes := map[string]host.Runtime{"wasm": modules}
-	closeRuntimes = func(context.Context) error { return nil } // a compilation that was left behind may still use that of the modules
-	processes, err := process.New(process.Config{UID: cfg.PluginUID, Logger: log.Named("process")})
-	if err == nil {
-		runtimes["process"], closeRuntimes = processes, processes.Close
-	} else {
-		log.Warn("no plugins with runtime: process", "reason", err)
+	if r.noProcesses != nil {
+		log.Warn("no plugins with runtime: process", "reason", r.noProcesses)
 	}
+	to.Runtimes = r.byName
+	return host.New(withConfig(to, cfg, log)), r.close, nil
+}
+
+// withConfig fills in what the configuration says about the host.
+func withConfig(to host.Config, cfg config.Config, log hclog.Logger) host.Config {
 	to.Path, to.Logger, to.Environ = cfg.PluginsConfig, log.Named("plugins"), cfg.LookupEnv
-	to.DefaultTimeout, to.Runtimes = cfg.DefaultTimeout, runtimes
-	return host.New(to), closeRuntimes, nil
+	to.DefaultTimeout = cfg.DefaultTimeout
+	return to
+}
+
+// runtimes are what plugins can be made of on this system.
+type runtimes struct {
+	byName      map[string]host.Runtime
+	noProcesses error // why there is no process; nil where there is
+	close       func(context.Context) error
+}
+
+// newRuntimes makes the runtimes. A system that cannot run processes does
+// without: the plugins that want them are listed as failed.
+func newRuntimes(cfg config.Config, log hclog.Logger, cache string) (r runtimes, err error) {
+	modules, err := wasm.New(wasm.Config{CacheDir: cache, Logger: log.Named("wasm")})
+	if err != nil {
+		return r, err
+	}
+	r.byName = map[string]host.Runtime{"wasm": modules}
+	r.close = func(context.Context) error { return nil } // a compilation that was left behind may still use that of the modules
+	processes, err := process.New(process.Config{UID: cfg.PluginUID, Logger: log.Named("process")})
+	if err != nil {
+		r.noProcesses = err
+		return r, nil
+	}
+	r.byName["process"], r.close = processes, processes.Close
+	return r, nil
 }
 
 // newConfigService makes what lists the plugins when another service does; nil
 // when none does.
-func newConfigService(cfg config.Config, log hclog.Logger) (*host.ConfigService, error) {
+func newConfigService(cfg config.Config, log hclog.Logger, readOnly bool) (*host.ConfigService, error) {
 	if cfg.ConfigServiceURL == nil {
 		return nil, nil
 	}
@@ -49,7 +73,7 @@ func newConfigService(cfg config.Config, log hclog.Logger) (*host.ConfigService,
 		dir = filepath.Dir(dir)
 	}
 	return host.NewConfigService(host.ConfigServiceConfig{
-		URL: cfg.ConfigServiceURL.String(), Dir: dir, Copy: filepath.Join(cfg.DataDir, listCopy), Logger: log.Named("plugins"),
+		URL: cfg.ConfigServiceURL.String(), Dir: dir, Copy: filepath.Join(cfg.DataDir, listCopy), ReadOnly: readOnly, Logger: log.Named("plugins"),
 	})
 }
 

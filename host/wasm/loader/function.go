@@ -77,7 +77,7 @@ func (d *decoder) apply(s *scanner, out code, temporary uint32) code {
 			out = out.call(d.helper(e.n))
 		case editCharge:
 			if r := s.regions[e.n]; r.cost > 0 || r.header == int(e.n) {
-				if r.header == int(e.n) || r.cost > 4096 {
+				if r.header == int(e.n) || r.cost > dear {
 					out = d.charge(out, r.cost, temporary)
 				} else {
 					out = out.globalGet(d.fuel()).i64(r.cost).op(opI64Sub).globalSet(d.fuel())

@@ -337,3 +337,33 @@ func TestCopiesInPieces(t *testing.T) {
 	}
 	require.Greater(t, e.yields, 10)
 }
+
+// Instructions that take long are not done one after the other without a look at
+// the fuel, however straight the code is.
+func TestDearInstructionsYieldOneByOne(t *testing.T) {
+	const times = 20
+	zero := []byte{opI32Const, 0}
+	null := []byte{0xd0, 0x70}
+	segment := strings.Repeat("x", 1<<17) // a larger one costs more
+	for name, instruction := range map[string][]byte{
+		"table.fill":  slices.Concat(zero, null, zero, []byte{0xfc, 17, 0}),
+		"table.grow":  slices.Concat(null, zero, []byte{0xfc, 15, 0, 0x1a}),
+		"table.copy":  slices.Concat(zero, zero, zero, []byte{0xfc, 14, 0, 0}),
+		"table.init":  slices.Concat(zero, zero, zero, []byte{0xfc, 12, 0, 0}),
+		"memory.init": slices.Concat(zero, zero, zero, []byte{0xfc, 8, 0, 0}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newModule()
+			m.tables = []string{"\x70\x00\x01"}
+			m.elements = []string{"\x01\x00\x01\x00"} // passive, the function
+			m.dataCount = "\x01"
+			m.data = []string{"\x01" + sized(segment)}
+			m.function(bytes.Repeat(instruction, times)...)
+			m.exports = []string{export("f", 0, 0)}
+			e := newEngine(t)
+			_, err := e.rewritten(t, m.bytes()).ExportedFunction("f").Call(t.Context())
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, e.yields, times)
+		})
+	}
+}

@@ -10,7 +10,7 @@ import (
 )
 
 // Version changes with every change of what Load makes of the same bytes.
-const Version = 1
+const Version = 2
 
 // The reserved names. A module that uses them is refused.
 const (

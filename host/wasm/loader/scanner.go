@@ -7,7 +7,7 @@ import "time"
 const (
 	callCost  = 4
 	growCost  = 64
-	tableCost = 1 << 16 // as if a whole table of maxTable was written
+	tableCost = 1 << 21 // as if a whole table of maxTable was written
 	bytesUnit = 16      // bytes that cost one unit when they are copied
 )
 
@@ -60,14 +60,23 @@ type region struct {
 // it is passed or not. A charge of its own would be as dear as the region.
 const minCharge = 8
 
+// dear is the cost from which on an instruction begins a region of its own: a
+// few of them in a row would be a long time. Such regions are charged with a look
+// at what is left.
+const dear = 4096
+
 // scan reads the body from its first instruction.
 func (s *scanner) scan() {
 	s.start, s.shape, s.flow = s.at, shape{}, flow{}
 	s.edits, s.regions, s.open = s.edits[:0], append(s.regions[:0], region{}), append(s.open[:0], frame{})
 	s.current = 0
 	for len(s.open) > 0 && s.err == nil {
-		in := s.current
+		in, from := s.current, s.at
 		cost := s.instruction()
+		if cost > dear {
+			s.halt(from)
+			in = s.current
+		}
 		s.regions[in].cost += cost
 	}
 	s.fold()
@@ -205,19 +214,27 @@ func (s *scanner) loop() {
 	s.shape.depth = max(s.shape.depth, depth)
 	own := len(s.regions)
 	s.block(own, opLoop)
-	s.begin(region{header: own, depth: depth})
+	s.begin(s.at, region{header: own, depth: depth})
+}
+
+// halt begins a region before an instruction that takes long.
+func (s *scanner) halt(from int) {
+	header := s.open[len(s.open)-1].header
+	s.shape.blocks += ifBlocks
+	s.shape.arrivals += 2
+	s.begin(from, region{header: header, depth: s.regions[header].depth})
 }
 
 // join begins a region where a block ends, or the other branch of an if begins.
 func (s *scanner) join() {
 	header := s.open[len(s.open)-1].header
-	s.begin(region{header: header, depth: s.regions[header].depth})
+	s.begin(s.at, region{header: header, depth: s.regions[header].depth})
 }
 
-func (s *scanner) begin(r region) {
+func (s *scanner) begin(at int, r region) {
 	s.current = len(s.regions)
 	s.regions = append(s.regions, r)
-	s.edits = append(s.edits, edit{at: s.at, end: s.at, kind: editCharge, n: uint32(s.current)})
+	s.edits = append(s.edits, edit{at: at, end: at, kind: editCharge, n: uint32(s.current)})
 }
 
 // fold lets headers pay for their small regions.

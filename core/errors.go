@@ -41,6 +41,7 @@ const (
 	CodePluginCPULimit    Code = "PLUGIN_CPU_LIMIT"    // computed longer than its limit
 	CodePluginOutputLimit Code = "PLUGIN_OUTPUT_LIMIT" // answered with more bytes than its limit
 	CodePluginCallLimit   Code = "PLUGIN_CALL_LIMIT"   // made more host calls than its limit
+	CodePluginLogLimit    Code = "PLUGIN_LOG_LIMIT"    // logged more lines or bytes than its limits
 	CodePluginStateLimit  Code = "PLUGIN_STATE_LIMIT"  // wanted to keep more state than its limit
 	CodePluginEgressLimit Code = "PLUGIN_EGRESS_LIMIT" // made more or larger HTTP requests than its limits
 	CodePluginDenied      Code = "PLUGIN_DENIED"       // used a capability that was not granted
@@ -64,7 +65,7 @@ func RequestCodes() []Code {
 func ExecutionCodes() []Code {
 	return []Code{
 		CodeExecutionFailed, CodeTimeout, CodeCancelled, CodeDependencyFailed, CodePluginMemoryLimit,
-		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginStateLimit, CodePluginEgressLimit,
+		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginLogLimit, CodePluginStateLimit, CodePluginEgressLimit,
 		CodePluginDenied, CodePluginTrap, CodePluginCrashed, CodePluginUnavailable, CodeLeaseLost, CodeReplaced,
 	}
 }

@@ -130,14 +130,12 @@ func (c *call) offers(op string) bool {
 	return true
 }
 
-// maxLogFrame bounds what is decoded for a line of the log, in bytes.
-const maxLogFrame = 64 << 10
-
-// log keeps a line, if there is room. Lines cost no operation, so those that are
-// dropped must cost the host nothing: they are not even decoded.
+// log keeps a line, if there is room. Lines cost no operation and have limits of
+// their own. Those that are dropped must cost the host nothing: they are not even
+// decoded.
 func (c *call) log(in []byte) error {
-	if c.logs.drops(len(in) > maxLogFrame) {
-		return nil
+	if read, err := c.logs.admit(len(in)); err != nil || !read {
+		return err
 	}
 	var line wire.LogLine
 	if _, err := wire.Decode(in, &line); err != nil {

@@ -29,7 +29,7 @@ func (w *web) exchange(ctx context.Context, o *outgoing) (wire.HTTPResponse, []b
 			got, body := w.held(o, status, left)
 			return got, body, nil
 		}
-		if err := w.spend(); err != nil {
+		if err := w.spend(len(o.body)); err != nil {
 			return wire.HTTPResponse{}, nil, err
 		}
 		resp, err := w.send(bounded, o)
@@ -69,6 +69,7 @@ func (w *web) send(ctx context.Context, o *outgoing) (*http.Response, error) {
 	w.logger.Debug("http request", "method", o.method, "host", host, "status", resp.StatusCode, "took", end.Sub(start))
 	w.egress.buckets.learn(w.plugin, o.method, o.url, resp, end)
 	w.egress.invalid.learn(w.plugin, o.url, resp, end)
+	resp.Body = metered{resp.Body, w}
 	return resp, nil
 }
 
@@ -78,6 +79,9 @@ func (w *web) read(ctx context.Context, o *outgoing, resp *http.Response) (wire.
 	body, err := readBody(resp, w.limits.HTTPResponseBytes)
 	if errors.Is(err, errBodyTooLarge) {
 		return wire.HTTPResponse{}, nil, overEgress("the body of an HTTP response has more than %s (limit httpResponseBytes)", w.limits.HTTPResponseBytes)
+	}
+	if errors.Is(err, errBytesSpent) {
+		return wire.HTTPResponse{}, nil, w.overBytes()
 	}
 	if err != nil {
 		return wire.HTTPResponse{}, nil, w.failed(ctx, o, err)

@@ -121,7 +121,7 @@ func (h *Host) newCall(s *slot, in core.Invocation) *call {
 		"execution_id", in.ExecutionID, "task_id", in.TaskID, "attempt", in.Attempt)
 	c := &call{
 		in: in, grants: s.entry.grants, config: s.entry.config, logger: logger,
-		logs: newLogbook(s.entry.limits.Logs, logger), limit: s.entry.limits.HostCalls,
+		logs: newLogbook(s.entry.limits, logger), limit: s.entry.limits.HostCalls,
 		state: h.cfg.State, checkpoints: h.cfg.Checkpoints, pruner: h.cfg.Pruner, drafter: h.cfg.Drafter, limits: s.entry.limits, now: core.SystemClock{}.Now,
 		web: h.newWeb(s, in.Type, logger),
 	}

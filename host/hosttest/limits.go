@@ -27,8 +27,10 @@ func (s *suite) limits() map[string]func(*testing.T) {
 		"output within the limit": func(t *testing.T) {
 			require.Len(t, s.do(t, tight, order{Do: "output", N: 3900}).Result, 3902)
 		},
-		"log flood":    s.testLogFlood,
-		"output lines": s.testOutputLines,
+		"log":            s.testLog,
+		"log flood":      s.testLogFlood("more than 300 lines", order{Do: "log", N: 301}),
+		"long log flood": s.testLogFlood("more than 128KiB", order{Do: "log", Text: strings.Repeat("x", 10<<10), N: 13}),
+		"output lines":   s.testOutputLines,
 		"host-call flood": func(t *testing.T) {
 			_, f := s.fail(t, tight, order{Do: "call", Text: "config", N: 11})
 			expect(t, f, core.CodePluginCallLimit, core.ClassRetryable)
@@ -40,7 +42,18 @@ func (s *suite) limits() map[string]func(*testing.T) {
 	}
 }
 
-func (s *suite) testLogFlood(t *testing.T) {
+// testLogFlood demands that a run ends at the line that is too much, and keeps
+// what it had logged.
+func (s *suite) testLogFlood(want string, o order) func(*testing.T) {
+	return func(t *testing.T) {
+		out, f := s.fail(t, tight, o)
+		expect(t, f, core.CodePluginLogLimit, core.ClassRetryable)
+		require.Contains(t, f.Message, want)
+		require.Equal(t, o.N-1, len(out.Logs)+out.LogsDropped)
+	}
+}
+
+func (s *suite) testLog(t *testing.T) {
 	const lines = 200
 	out := s.do(t, tight, order{Do: "log", Text: strings.Repeat("x", 50), N: lines})
 	require.Equal(t, lines, len(out.Logs)+out.LogsDropped)

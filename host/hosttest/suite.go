@@ -50,7 +50,7 @@ plugins:
     runtime: %[1]s
     source: %[2]s
     init: %[3]s
-    limits: {memory: 24MiB, output: 4KiB, logs: 1KiB, hostCalls: 10}
+    limits: {memory: 24MiB, output: 4KiB, logs: 1KiB, logLines: 300, logBytes: 128KiB, hostCalls: 10}
   - type: brief
     runtime: %[1]s
     source: %[2]s
@@ -65,7 +65,7 @@ plugins:
     runtime: %[1]s
     source: %[2]s
     init: %[3]s
-    limits: {httpRequests: 5, httpRequestBytes: 2MiB, httpResponseBytes: 2MiB}
+    limits: {httpRequests: 5, httpRequestBytes: 2MiB, httpResponseBytes: 2MiB, httpBytes: 3584KiB}
     grants:
       http: ["%[4]s/**", "http://127.0.0.2/**", "%[5]s/**"]
       privateNetworks: [127.0.0.1/32]

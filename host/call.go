@@ -35,6 +35,8 @@ type call struct {
 	logger      hclog.Logger
 	logs        *logbook
 	web         *web
+	observer    Observer
+	computed    atomic.Int64 // nanoseconds of processor time
 
 	budget atomic.Int64 // operations left
 	limit  int
@@ -57,7 +59,9 @@ func (c *call) Call(ctx context.Context, op string, in []byte) ([]byte, error) {
 			Message: fmt.Sprintf("more than %d operations (limit hostCalls)", c.limit),
 		}
 	}
+	start := time.Now()
 	value, payload, err := c.answer(ctx, op, in)
+	c.observer.ObserveCall(c.in.Type, known(op), outcomeOf(err), time.Since(start))
 	reply := wire.Reply{Value: value}
 	switch {
 	case endsRun(err):
@@ -188,6 +192,9 @@ func (c *call) Output(stream Stream, p []byte) {
 		c.logs.write(stream, p)
 	}
 }
+
+// Computed implements Caller.
+func (c *call) Computed(d time.Duration) { c.computed.Store(int64(d)) }
 
 // finish closes the call: a program that was given up on does nothing more. It
 // returns the refusal, if there was one.

@@ -63,13 +63,15 @@ func (w *web) send(ctx context.Context, o *outgoing) (*http.Response, error) {
 	end := clock.Now()
 	host := w.secrets.mask(o.url.Host)
 	if err != nil {
+		w.watched.ObserveRequest(w.plugin, 0, int64(len(o.body)), 0)
 		w.logger.Debug("http request failed", "method", o.method, "host", host, "took", end.Sub(start), "error", w.secrets.mask(err.Error()))
 		return nil, err
 	}
 	w.logger.Debug("http request", "method", o.method, "host", host, "status", resp.StatusCode, "took", end.Sub(start))
 	w.egress.buckets.learn(w.plugin, o.method, o.url, resp, end)
 	w.egress.invalid.learn(w.plugin, o.url, resp, end)
-	resp.Body = metered{resp.Body, w}
+	sent := int64(len(o.body))
+	resp.Body = &metered{ReadCloser: resp.Body, web: w, report: func(read int64) { w.watched.ObserveRequest(w.plugin, resp.StatusCode, sent, read) }}
 	return resp, nil
 }
 

@@ -68,6 +68,9 @@ type Config struct {
 	// before its time. Defaults to nothing.
 	Opened func()
 
+	// Observer is told what plugins do. Defaults to nobody.
+	Observer Observer
+
 	// Clock tells when a quarantine ends. Defaults to the machine's.
 	Clock core.Clock
 
@@ -87,6 +90,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Opened == nil {
 		c.Opened = func() {}
+	}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
 	}
 	if c.Clock == nil {
 		c.Clock = core.SystemClock{}

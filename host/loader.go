@@ -41,6 +41,7 @@ func (h *Host) candidate(ctx context.Context, e entry) candidate {
 	}
 	if s.problem == nil {
 		s.problem = h.load(ctx, s, program)
+		h.cfg.Observer.ObserveLoad(e.runtime, s.problem == nil, h.clock.Now().Sub(start))
 	}
 	logger := h.cfg.Logger.With("type", e.taskType, "runtime", e.runtime, "source", e.source)
 	if s.problem != nil {

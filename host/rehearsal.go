@@ -120,4 +120,7 @@ func (r *rehearsal) answer(op string, in []byte) (any, error) {
 // Output implements Caller.
 func (*rehearsal) Output(Stream, []byte) {}
 
+// Computed implements Caller.
+func (*rehearsal) Computed(time.Duration) {}
+
 var _ Caller = (*rehearsal)(nil)

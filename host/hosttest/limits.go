@@ -3,6 +3,7 @@ package hosttest
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +21,7 @@ func (s *suite) limits() map[string]func(*testing.T) {
 		"memory within the limit": func(t *testing.T) {
 			require.Equal(t, "32", string(s.do(t, roomy, order{Do: "memory", N: 32}).Result))
 		},
+		"processor time": s.testProcessorTime,
 		"output flood": func(t *testing.T) {
 			_, f := s.fail(t, tight, order{Do: "output", N: 5000})
 			expect(t, f, core.CodePluginOutputLimit, core.ClassRetryable)
@@ -40,6 +42,14 @@ func (s *suite) limits() map[string]func(*testing.T) {
 			require.Equal(t, "10", string(s.do(t, tight, order{Do: "call", Text: "config", N: 10}).Result))
 		},
 	}
+}
+
+// testProcessorTime demands that the host learns what a run has computed.
+func (s *suite) testProcessorTime(t *testing.T) {
+	before := s.seen.cpu(frugal)
+	_, f := s.fail(t, frugal, order{Do: "loop"})
+	expect(t, f, core.CodePluginCPULimit, core.ClassRetryable)
+	require.Greater(t, s.seen.cpu(frugal)-before, 100*time.Millisecond, "its limit")
 }
 
 // testLogFlood demands that a run ends at the line that is too much, and keeps

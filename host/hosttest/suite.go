@@ -106,18 +106,20 @@ type suite struct {
 	shared bool
 	exit   core.Code
 	site   string // address of the suite's server
+	seen   *watcher
 	fickle string // the same, under a name that is every second look's another
 }
 
 func newSuite(t *testing.T, f Factory) *suite {
 	path := filepath.Join(t.TempDir(), "plugins.yaml")
-	s := &suite{shared: f.Shared, exit: f.Exit, site: newSite(t)}
+	s := &suite{shared: f.Shared, exit: f.Exit, site: newSite(t), seen: &watcher{}}
 	s.fickle = strings.Replace(s.site, "127.0.0.1", "fickle.test", 1)
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage), s.site, s.fickle), 0o600))
 	s.host = host.New(host.Config{
 		Path:        path,
 		Runtimes:    map[string]host.Runtime{f.Name: f.New(t)},
 		Checkpoints: newCheckpoints(),
+		Observer:    s.seen,
 		Egress:      host.EgressConfig{Resolver: Resolver(rebind)},
 		Environ:     func(name string) (string, bool) { return canary, name == "SECRET_CANARY" },
 	})

@@ -85,7 +85,7 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	}
 	drafts := &drafts{}
 	var closeRuntimes func(context.Context) error
-	if a.host, closeRuntimes, err = newHost(cfg, log, host.Config{State: a.store, Checkpoints: a.store, Pruner: a.store, Drafter: drafts, Opened: a.lookAgain}); err != nil {
+	if a.host, closeRuntimes, err = newHost(cfg, log, host.Config{State: a.store, Checkpoints: a.store, Pruner: a.store, Drafter: drafts, Opened: a.lookAgain, Observer: a.metrics}); err != nil {
 		return nil, err
 	}
 	a.onStop("plugin runtimes", closeRuntimes)

@@ -121,10 +121,11 @@ type Host struct {
 	seen     atomic.Pointer[sighting] // what the last Load or Reload has read
 	last     atomic.Pointer[reading]  // how that went
 
-	loading  sync.Mutex // serializes Load, Reload and Close; taken before changing
-	changing sync.Mutex // guards what follows, and changes of current; never held for long
-	number   int        // of the newest generation
-	problem  error      // why plugins.yaml as a whole could not be read
+	loading  sync.Mutex        // serializes Load, Reload and Close; taken before changing
+	changing sync.Mutex        // guards what follows, and changes of current; never held for long
+	told     map[string]string // by task type, the problem that the log has last; under loading
+	number   int               // of the newest generation
+	problem  error             // why plugins.yaml as a whole could not be read
 	closed   bool
 
 	draining sync.WaitGroup     // replaced plugins that still run something
@@ -140,6 +141,7 @@ func New(cfg Config) *Host {
 		h.source, h.from = cfg.Service, cfg.Service.String()
 	}
 	h.patience, h.hurry = context.WithCancel(context.Background())
+	h.told = map[string]string{}
 	h.current.Store(newGeneration(0))
 	h.seen.Store(&sighting{})
 	return h
@@ -202,9 +204,18 @@ func (h *Host) readAtStart(ctx context.Context) (_ file, problem error) {
 func (h *Host) Reload(ctx context.Context) error {
 	h.loading.Lock()
 	defer h.loading.Unlock()
+	clear(h.told) // who asks is told all of it
+	return h.reload(ctx, false)
+}
+
+// reload is Reload. The log is told of a plugin's problem when it is another one
+// than before. When nobody has asked for it, a list that was read already, and of
+// which all stays as it is, makes no generation.
+func (h *Host) reload(ctx context.Context, byItself bool) error {
 	if h.isClosed() {
 		return errClosed
 	}
+	before := *h.seen.Load()
 	f, err := h.read(ctx)
 	if err != nil {
 		err = fmt.Errorf("reload plugins: %s: %w", h.from, err)
@@ -213,6 +224,11 @@ func (h *Host) Reload(ctx context.Context) error {
 	}
 	all := h.prepare(ctx, f)
 	err = ctx.Err()
+	if err == nil && byItself && before == *h.seen.Load() && h.last.Load().fine() && h.current.Load().settled(all) {
+		unload(ctx, all)
+		h.note(nil, nil)
+		return nil
+	}
 	if err == nil {
 		err = h.change(ctx, all, nil, h.refuseLoss)
 	} else {

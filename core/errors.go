@@ -47,6 +47,7 @@ const (
 	CodePluginDenied      Code = "PLUGIN_DENIED"       // used a capability that was not granted
 	CodePluginTrap        Code = "PLUGIN_TRAP"         // panicked or executed an illegal instruction
 	CodePluginCrashed     Code = "PLUGIN_CRASHED"      // its process ended
+	CodeResultRefused     Code = "RESULT_REFUSED"      // left behind what the store cannot keep
 	CodeLeaseLost         Code = "LEASE_LOST"          // the node that ran it stopped answering
 	CodeReplaced          Code = "REPLACED"            // missed, and a later occurrence runs instead
 )
@@ -66,7 +67,7 @@ func ExecutionCodes() []Code {
 	return []Code{
 		CodeExecutionFailed, CodeTimeout, CodeCancelled, CodeDependencyFailed, CodePluginMemoryLimit,
 		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginLogLimit, CodePluginStateLimit, CodePluginEgressLimit,
-		CodePluginDenied, CodePluginTrap, CodePluginCrashed, CodePluginUnavailable, CodeLeaseLost, CodeReplaced,
+		CodePluginDenied, CodePluginTrap, CodePluginCrashed, CodePluginUnavailable, CodeResultRefused, CodeLeaseLost, CodeReplaced,
 	}
 }
 

@@ -145,6 +145,9 @@ func (c *call) log(in []byte) error {
 	if _, err := wire.Decode(in, &line); err != nil {
 		return malformed(err)
 	}
+	if deeper(line.Fields, maxDepth) {
+		return refusal("fields are nested deeper than %d levels", maxDepth)
+	}
 	c.logs.line(line, sizeOf(line.Fields))
 	return nil
 }

@@ -131,6 +131,27 @@ func TestDroppedLogLinesAreNotRead(t *testing.T) {
 	}
 }
 
+// A log that is nested as deep as JSON can be read could not be read again within
+// the list of all lines.
+func TestFieldsOfLogLinesAreNotNestedTooDeep(t *testing.T) {
+	for levels, fits := range map[int]bool{64: true, 65: false, 9000: false} {
+		fields := map[string]any{}
+		for range levels - 1 {
+			fields = map[string]any{"x": fields}
+		}
+		h := loaded(t, callOnce(wire.OpLog, wire.LogLine{Fields: fields}))
+		out, err := h.invoke(t, "x")
+		if fits {
+			require.NoError(t, err)
+			require.Len(t, out.Logs, 1)
+			continue
+		}
+		require.ErrorContains(t, err, "deeper than 64 levels")
+		require.Equal(t, core.ClassPermanent, core.FailureOf(err).Class)
+		require.Empty(t, out.Logs)
+	}
+}
+
 func TestLogLinesAreMadeFit(t *testing.T) {
 	h := loaded(t, func(ctx context.Context, _ []byte, caller host.Caller) ([]byte, error) {
 		caller.Output(host.Stdout, []byte("a\x1b[31mb\xffc"))

@@ -59,9 +59,9 @@ func (c *call) Call(ctx context.Context, op string, in []byte) ([]byte, error) {
 			Message: fmt.Sprintf("more than %d operations (limit hostCalls)", c.limit),
 		}
 	}
-	start := time.Now()
+	start := c.now()
 	value, payload, err := c.answer(ctx, op, in)
-	c.observer.ObserveCall(c.in.Type, known(op), outcomeOf(err), time.Since(start))
+	c.observer.ObserveCall(c.in.Type, known(op), outcomeOf(err), c.now().Sub(start))
 	reply := wire.Reply{Value: value}
 	switch {
 	case endsRun(err):

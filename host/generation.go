@@ -144,8 +144,12 @@ func (g *generation) settled(all []candidate) bool {
 		t := c.entry.taskType
 		now, kept := g.slots[t], g.held[t]
 		if c.slot == nil {
-			inForce := g.rolledBack[t] && g.previous[t].is(c.entry, c.digest) || !g.rolledBack[t] && now.is(c.entry, c.digest)
-			if !inForce && !(kept.Digest == c.digest && kept.entry.same(c.entry)) {
+			listed := now
+			if g.rolledBack[t] {
+				listed = g.previous[t]
+			}
+			heldBack := kept.Digest == c.digest && kept.entry.same(c.entry)
+			if !listed.is(c.entry, c.digest) && !heldBack {
 				return false
 			}
 			continue

@@ -103,13 +103,13 @@ func (h *Host) attempt(ctx context.Context, s *slot, in core.Invocation) (core.O
 	defer func() { h.ended(s, t, v, cause) }()
 
 	c := h.newCall(s, in)
-	start := time.Now()
+	start := c.now()
 	result, v, err := s.run(ctx, c)
 	cause = err
 	if denied := c.finish(); denied != nil {
 		err = denied
 	}
-	h.cfg.Observer.ObserveRun(in.Type, codeOf(err), time.Since(start), time.Duration(c.computed.Load()))
+	h.cfg.Observer.ObserveRun(in.Type, codeOf(err), c.now().Sub(start), time.Duration(c.computed.Load()))
 	out.Logs, out.LogsDropped = c.logs.close()
 	if err != nil {
 		return out, err

@@ -41,11 +41,13 @@ const (
 	CodePluginCPULimit    Code = "PLUGIN_CPU_LIMIT"    // computed longer than its limit
 	CodePluginOutputLimit Code = "PLUGIN_OUTPUT_LIMIT" // answered with more bytes than its limit
 	CodePluginCallLimit   Code = "PLUGIN_CALL_LIMIT"   // made more host calls than its limit
+	CodePluginLogLimit    Code = "PLUGIN_LOG_LIMIT"    // logged more lines or bytes than its limits
 	CodePluginStateLimit  Code = "PLUGIN_STATE_LIMIT"  // wanted to keep more state than its limit
 	CodePluginEgressLimit Code = "PLUGIN_EGRESS_LIMIT" // made more or larger HTTP requests than its limits
 	CodePluginDenied      Code = "PLUGIN_DENIED"       // used a capability that was not granted
 	CodePluginTrap        Code = "PLUGIN_TRAP"         // panicked or executed an illegal instruction
 	CodePluginCrashed     Code = "PLUGIN_CRASHED"      // its process ended
+	CodeResultRefused     Code = "RESULT_REFUSED"      // left behind what the store cannot keep
 	CodeLeaseLost         Code = "LEASE_LOST"          // the node that ran it stopped answering
 	CodeReplaced          Code = "REPLACED"            // missed, and a later occurrence runs instead
 )
@@ -64,8 +66,8 @@ func RequestCodes() []Code {
 func ExecutionCodes() []Code {
 	return []Code{
 		CodeExecutionFailed, CodeTimeout, CodeCancelled, CodeDependencyFailed, CodePluginMemoryLimit,
-		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginStateLimit, CodePluginEgressLimit,
-		CodePluginDenied, CodePluginTrap, CodePluginCrashed, CodePluginUnavailable, CodeLeaseLost, CodeReplaced,
+		CodePluginCPULimit, CodePluginOutputLimit, CodePluginCallLimit, CodePluginLogLimit, CodePluginStateLimit, CodePluginEgressLimit,
+		CodePluginDenied, CodePluginTrap, CodePluginCrashed, CodePluginUnavailable, CodeResultRefused, CodeLeaseLost, CodeReplaced,
 	}
 }
 

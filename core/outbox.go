@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -12,7 +13,7 @@ type MessageKind string
 
 // The kinds of messages.
 const (
-	MessageEvent MessageKind = "event" // to whoever listens: one for every end of an execution
+	MessageEvent MessageKind = "event" // to whoever listens: one for every end of an execution, and for what happens to plugins
 	MessageAlert MessageKind = "alert" // to people: something went wrong
 
 	MessageNotification MessageKind = "notification" // to people: a plugin has something to say
@@ -38,10 +39,10 @@ type Message struct {
 	Seq         int64  // set by the store; grows
 	Kind        MessageKind
 	Type        string // such as execution.failed
-	TaskID      string
+	TaskID      string // empty, as ExecutionID, in what is about no execution
 	ExecutionID string
 	Time        time.Time       // when it happened
-	Data        json.RawMessage // a MessageData, or what the plugin said
+	Data        json.RawMessage // a MessageData, a PluginEvent, or what the plugin said
 	Tries       int             // deliveries that failed
 }
 
@@ -240,8 +241,11 @@ type Messenger interface {
 }
 
 // OutboxStore keeps messages until they are delivered. The other methods of the
-// store write them in the steps that end executions.
+// store write those about executions, in the steps that end them.
 type OutboxStore interface {
+	// Tell adds messages that come of no execution, all of them or none. They are
+	// due at once: one that lies ahead of the store's clock happens now.
+	Tell(ctx context.Context, messages []Message) error
 	// Outbox lists up to limit messages of a kind whose time has come, in order
 	// of Seq.
 	Outbox(ctx context.Context, kind MessageKind, limit int) (OutboxReport, error)
@@ -251,6 +255,17 @@ type OutboxStore interface {
 	// RaiseLate writes the messages about up to limit executions that are late,
 	// once for each.
 	RaiseLate(ctx context.Context, limit int) (LateReport, error)
+}
+
+// NotAfter returns the messages with none of them ahead of now: clocks differ.
+func NotAfter(messages []Message, now time.Time) []Message {
+	out := slices.Clone(messages)
+	for i := range out {
+		if out[i].Time.After(now) {
+			out[i].Time = Instant(now)
+		}
+	}
+	return out
 }
 
 // OutboxReport is a look at the outbox.

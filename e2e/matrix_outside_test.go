@@ -54,7 +54,7 @@ func hostileModules(c *cluster) {
 	a, b := c.node(), c.node()
 	for _, n := range []*node{a, b} {
 		n.writePlugins(effectPlugin + "  - {type: guest, runtime: wasm, source: guest.wasm, limits: " +
-			"{memory: 32MiB, timeout: 15s, cpu: 2s, output: 64KiB, logs: 16KiB, hostCalls: 50}}\n")
+			"{memory: 32MiB, timeout: 15s, cpu: 2s, output: 64KiB, logs: 16KiB, logLines: 1000, hostCalls: 50}}\n")
 	}
 	c.start(a, b)
 	neighbour := c.create(a, every(nil, nil))
@@ -68,7 +68,7 @@ func hostileModules(c *cluster) {
 		{object{"do": "deadlock"}, "TIMEOUT"},
 		{object{"do": "memory", "n": 200}, "PLUGIN_MEMORY_LIMIT"},
 		{object{"do": "output", "n": 1 << 20}, "PLUGIN_OUTPUT_LIMIT"},
-		{object{"do": "log", "text": "flood", "n": 5_000}, ""},
+		{object{"do": "log", "text": "flood", "n": 5_000}, "PLUGIN_LOG_LIMIT"},
 		{object{"do": "call", "text": "config", "n": 1000}, "PLUGIN_CALL_LIMIT"},
 		{object{"do": "panic", "text": "now"}, "PLUGIN_TRAP"},
 	} {

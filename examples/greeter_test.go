@@ -126,3 +126,6 @@ func (d *desk) Call(_ context.Context, op string, _ []byte) ([]byte, error) {
 
 // Output implements host.Caller.
 func (d *desk) Output(host.Stream, []byte) {}
+
+// Computed implements host.Caller.
+func (d *desk) Computed(time.Duration) {}

@@ -35,6 +35,8 @@ type call struct {
 	logger      hclog.Logger
 	logs        *logbook
 	web         *web
+	observer    Observer
+	computed    atomic.Int64 // nanoseconds of processor time
 
 	budget atomic.Int64 // operations left
 	limit  int
@@ -57,7 +59,9 @@ func (c *call) Call(ctx context.Context, op string, in []byte) ([]byte, error) {
 			Message: fmt.Sprintf("more than %d operations (limit hostCalls)", c.limit),
 		}
 	}
+	start := c.now()
 	value, payload, err := c.answer(ctx, op, in)
+	c.observer.ObserveCall(c.in.Type, known(op), outcomeOf(err), c.now().Sub(start))
 	reply := wire.Reply{Value: value}
 	switch {
 	case endsRun(err):
@@ -130,18 +134,19 @@ func (c *call) offers(op string) bool {
 	return true
 }
 
-// maxLogFrame bounds what is decoded for a line of the log, in bytes.
-const maxLogFrame = 64 << 10
-
-// log keeps a line, if there is room. Lines cost no operation, so those that are
-// dropped must cost the host nothing: they are not even decoded.
+// log keeps a line, if there is room. Lines cost no operation and have limits of
+// their own. Those that are dropped must cost the host nothing: they are not even
+// decoded.
 func (c *call) log(in []byte) error {
-	if c.logs.drops(len(in) > maxLogFrame) {
-		return nil
+	if read, err := c.logs.admit(len(in)); err != nil || !read {
+		return err
 	}
 	var line wire.LogLine
 	if _, err := wire.Decode(in, &line); err != nil {
 		return malformed(err)
+	}
+	if deeper(line.Fields, maxDepth) {
+		return refusal("fields are nested deeper than %d levels", maxDepth)
 	}
 	c.logs.line(line, sizeOf(line.Fields))
 	return nil
@@ -190,6 +195,9 @@ func (c *call) Output(stream Stream, p []byte) {
 		c.logs.write(stream, p)
 	}
 }
+
+// Computed implements Caller.
+func (c *call) Computed(d time.Duration) { c.computed.Store(int64(d)) }
 
 // finish closes the call: a program that was given up on does nothing more. It
 // returns the refusal, if there was one.

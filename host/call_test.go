@@ -70,6 +70,37 @@ func TestLogLinesReachTheServersLogWithTheirExecution(t *testing.T) {
 	t.Fatal("the line is not in the log")
 }
 
+// What is dropped is counted as well: a run that logs without end ends.
+func TestARunEndsAtTheLineTooMuch(t *testing.T) {
+	for limit, n := range map[string]int{"logLines: 40": 40, "logBytes: 4KiB": 4096 / len(arguments(t, wire.LogLine{Message: "x"}))} {
+		t.Run(limit, func(t *testing.T) {
+			lines := 0
+			h := loaded(t, func(ctx context.Context, _ []byte, caller host.Caller) ([]byte, error) {
+				for {
+					if _, err := caller.Call(ctx, wire.OpLog, arguments(t, wire.LogLine{Message: "x"})); err != nil {
+						return nil, err
+					}
+					lines++
+				}
+			}, "limits: {logs: 100B, "+limit+"}")
+			out, err := h.invoke(t, "x")
+			require.Equal(t, core.CodePluginLogLimit, failureCode(err))
+			require.Equal(t, core.ClassRetryable, core.FailureOf(err).Class)
+			require.ErrorContains(t, err, strings.Split(limit, ":")[0])
+			require.Equal(t, n, lines)
+			require.Equal(t, n, len(out.Logs)+out.LogsDropped)
+		})
+	}
+}
+
+// arguments is the frame of an operation.
+func arguments(t *testing.T, args any) []byte {
+	t.Helper()
+	in, err := wire.Encode(args, nil)
+	require.NoError(t, err)
+	return in
+}
+
 // Lines cost no operation, so the host does no work for those that it drops.
 func TestDroppedLogLinesAreNotRead(t *testing.T) {
 	for name, limit := range map[string]struct {
@@ -97,6 +128,27 @@ func TestDroppedLogLinesAreNotRead(t *testing.T) {
 			require.Len(t, out.Logs, limit.kept)
 			require.Equal(t, 2*(1-limit.kept), out.LogsDropped)
 		})
+	}
+}
+
+// A log that is nested as deep as JSON can be read could not be read again within
+// the list of all lines.
+func TestFieldsOfLogLinesAreNotNestedTooDeep(t *testing.T) {
+	for levels, fits := range map[int]bool{64: true, 65: false, 9000: false} {
+		fields := map[string]any{}
+		for range levels - 1 {
+			fields = map[string]any{"x": fields}
+		}
+		h := loaded(t, callOnce(wire.OpLog, wire.LogLine{Fields: fields}))
+		out, err := h.invoke(t, "x")
+		if fits {
+			require.NoError(t, err)
+			require.Len(t, out.Logs, 1)
+			continue
+		}
+		require.ErrorContains(t, err, "deeper than 64 levels")
+		require.Equal(t, core.ClassPermanent, core.FailureOf(err).Class)
+		require.Empty(t, out.Logs)
 	}
 }
 

@@ -368,9 +368,10 @@ func checkStateKey(key string) error {
 	return nil
 }
 
-// eventType tells whether a text can be the type of an event.
+// eventType tells whether a text can be the type of an event of a plugin: those of
+// executions and of plugins are the scheduler's own.
 func eventType(s string) bool {
-	if s == "" || len(s) > 100 || strings.HasPrefix(s, "execution.") {
+	if s == "" || len(s) > 100 || strings.HasPrefix(s, "execution.") || strings.HasPrefix(s, "plugin.") {
 		return false
 	}
 	for _, word := range strings.Split(s, ".") {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -470,4 +472,61 @@ func TestProgressIsHandedOnAsItWasSaid(t *testing.T) {
 	require.InDelta(t, 12.5, said[0].Percent, 0)
 	require.Equal(t, "a\ufffdb", said[0].Message)
 	require.WithinRange(t, said[0].At, before, time.Now())
+}
+
+// shared is measured for several runs at once.
+type shared struct {
+	mu sync.Mutex
+	measured
+}
+
+func (s *shared) PluginState(ctx context.Context, owner, prefix, after string, limit int) ([]core.StateEntry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.measured.PluginState(ctx, owner, prefix, after, limit)
+}
+
+func (s *shared) PluginStateSize(ctx context.Context, owner string) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.measured.PluginStateSize(ctx, owner)
+}
+
+// Runs at the same time do not know of each other's writes and may go beyond the
+// limit together, each by no more than the limit; then nothing more is taken.
+func TestConcurrentRunsOvershootTheStateOnceAtMost(t *testing.T) {
+	const runs = 3
+	store := &shared{measured: measured{entries: map[string]string{}}}
+	var written sync.WaitGroup
+	written.Add(runs)
+	var n atomic.Int64
+	h := stateful(t, store, func(d desk) error {
+		i := n.Add(1)
+		err := d.ask(wire.OpStateSet, wire.StateSet{Key: fmt.Sprint("k", i), Value: json.RawMessage(`"` + strings.Repeat("x", 900) + `"`)}, nil)
+		if i <= runs {
+			written.Done()
+			written.Wait()
+		}
+		return err
+	}, allGrants, "limits: {kv: 1KiB, concurrency: 3}")
+	outcomes, errs := make([]core.Outcome, runs), make([]error, runs)
+	var all sync.WaitGroup
+	for i := range runs {
+		all.Go(func() {
+			outcomes[i], errs[i] = h.invoke(t, "x")
+		})
+	}
+	all.Wait()
+	for i, out := range outcomes {
+		require.NoError(t, errs[i])
+		for _, w := range out.Effects.State {
+			store.entries[w.Key] = string(w.Value)
+		}
+	}
+	size, err := store.PluginStateSize(t.Context(), "x")
+	require.NoError(t, err)
+	require.Greater(t, size, 1<<10, "together they are beyond it")
+	require.LessOrEqual(t, size, runs<<10)
+	_, err = h.invoke(t, "x")
+	require.Equal(t, core.CodePluginStateLimit, failureCode(err), "there is an end")
 }

@@ -29,7 +29,7 @@ func (w *web) exchange(ctx context.Context, o *outgoing) (wire.HTTPResponse, []b
 			got, body := w.held(o, status, left)
 			return got, body, nil
 		}
-		if err := w.spend(); err != nil {
+		if err := w.spend(len(o.body)); err != nil {
 			return wire.HTTPResponse{}, nil, err
 		}
 		resp, err := w.send(bounded, o)
@@ -63,12 +63,15 @@ func (w *web) send(ctx context.Context, o *outgoing) (*http.Response, error) {
 	end := clock.Now()
 	host := w.secrets.mask(o.url.Host)
 	if err != nil {
+		w.watched.ObserveRequest(w.plugin, 0, int64(len(o.body)), 0)
 		w.logger.Debug("http request failed", "method", o.method, "host", host, "took", end.Sub(start), "error", w.secrets.mask(err.Error()))
 		return nil, err
 	}
 	w.logger.Debug("http request", "method", o.method, "host", host, "status", resp.StatusCode, "took", end.Sub(start))
 	w.egress.buckets.learn(w.plugin, o.method, o.url, resp, end)
 	w.egress.invalid.learn(w.plugin, o.url, resp, end)
+	sent := int64(len(o.body))
+	resp.Body = &metered{ReadCloser: resp.Body, web: w, report: func(read int64) { w.watched.ObserveRequest(w.plugin, resp.StatusCode, sent, read) }}
 	return resp, nil
 }
 
@@ -78,6 +81,9 @@ func (w *web) read(ctx context.Context, o *outgoing, resp *http.Response) (wire.
 	body, err := readBody(resp, w.limits.HTTPResponseBytes)
 	if errors.Is(err, errBodyTooLarge) {
 		return wire.HTTPResponse{}, nil, overEgress("the body of an HTTP response has more than %s (limit httpResponseBytes)", w.limits.HTTPResponseBytes)
+	}
+	if errors.Is(err, errBytesSpent) {
+		return wire.HTTPResponse{}, nil, w.overBytes()
 	}
 	if err != nil {
 		return wire.HTTPResponse{}, nil, w.failed(ctx, o, err)

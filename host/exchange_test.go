@@ -235,6 +235,57 @@ func TestBodiesAreBounded(t *testing.T) {
 	require.Contains(t, v.refused(t, core.CodePluginEgressLimit, long).Message, "httpRequestBytes")
 }
 
+// The bytes of a run are counted as they are on the network, in both directions
+// and over redirects; the last answer is read no further than what is left.
+func TestARunHasBytesToSpend(t *testing.T) {
+	small := packed(t, bytes.Repeat([]byte("x"), 3000))
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		switch r.URL.Path {
+		case "/quiet":
+		case "/packed":
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(small)
+		case "/twice":
+			http.Redirect(w, r, "/quiet", http.StatusTemporaryRedirect)
+		case "/endless":
+			_, _ = io.Copy(w, io.LimitReader(neverEnding{}, 64<<20))
+		default:
+			_, _ = w.Write(make([]byte, 1000))
+		}
+	})
+	v := newVisitor(t, host.EgressConfig{}, "limits: {httpBytes: 2KiB, httpRequestBytes: 4KiB}", s.grant("a.test"))
+	body := func(path string, n int) ask {
+		a := send("POST", s.at("a.test", path))
+		a.Body = strings.Repeat("b", n)
+		return a
+	}
+	kilo, tiny := get(s.at("a.test", "/")), get(s.at("a.test", "/packed"))
+	for name, test := range map[string]struct {
+		asks []ask
+		ends bool
+	}{
+		"answers that fit":                  {[]ask{kilo, kilo}, false},
+		"a third one":                       {[]ask{kilo, kilo, kilo}, true},
+		"a body that fits":                  {[]ask{body("/quiet", 2048)}, false},
+		"one byte more":                     {[]ask{body("/quiet", 2049)}, true},
+		"a body and its answer":             {[]ask{body("/", 1049)}, true},
+		"a body that a redirect sends anew": {[]ask{body("/twice", 1025)}, true},
+		"compressed answers":                {[]ask{tiny, tiny, tiny}, false},
+		"an answer without end":             {[]ask{get(s.at("a.test", "/endless"))}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, f := v.run(t, test.asks...)
+			if !test.ends {
+				require.Nil(t, f)
+				return
+			}
+			require.Equal(t, core.CodePluginEgressLimit, f.Code, f.Message)
+			require.Contains(t, f.Message, "httpBytes")
+		})
+	}
+}
+
 type neverEnding struct{}
 
 func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }

@@ -18,15 +18,16 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // whatever YAML it would make.
 type expander struct {
 	environ func(string) (string, bool)
+	values  []string // that were put in
 	err     error
 }
 
 // expand replaces the references below node. Its error names the variable and
-// the line, never a value.
-func expand(node ast.Node, environ func(string) (string, bool)) error {
+// the line, never a value. It returns the values that were put in.
+func expand(node ast.Node, environ func(string) (string, bool)) ([]string, error) {
 	e := &expander{environ: environ}
 	ast.Walk(e, node)
-	return e.err
+	return e.values, e.err
 }
 
 // Visit implements ast.Visitor.
@@ -65,6 +66,7 @@ func (e *expander) replace(n *ast.StringNode) {
 		if !ok {
 			e.fail(n, fmt.Errorf("environment variable %s is not set", name))
 		}
+		e.values = append(e.values, value)
 		return value
 	})
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"net/netip"
 	"net/url"
+	"time"
 )
 
 // GrantMatches tells whether a pattern of grants.http covers a request. The
@@ -32,4 +33,19 @@ func (h *Host) Buckets() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return max(len(b.names), len(b.until))
+}
+
+// Tries returns the waits between the first n tries of a list that cannot be used.
+func Tries(n int) []time.Duration {
+	var a again
+	waits := make([]time.Duration, n)
+	for i := range waits {
+		now := time.Unix(0, 0)
+		a.after(sighting{1}, now)
+		waits[i] = a.at.Sub(now)
+		if a.due(sighting{1}, a.at.Add(-1)) || !a.due(sighting{1}, a.at) || !a.due(sighting{2}, now) {
+			waits[i] = -1
+		}
+	}
+	return waits
 }

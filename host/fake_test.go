@@ -151,7 +151,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{runtime: newFakeRuntime(), dir: t.TempDir(), env: map[string]string{}, clock: coretest.NewClock(t), log: &lockedBuffer{}}
 	h.Host = host.New(host.Config{
 		Path:     filepath.Join(h.dir, "plugins.yaml"),
-		Runtimes: map[string]host.Runtime{"fake": h.runtime},
+		Runtimes: map[string]host.Runtime{"fake": h.runtime, "wasm": h.runtime, "process": h.runtime},
 		Environ:  func(name string) (string, bool) { v, ok := h.env[name]; return v, ok },
 		Clock:    h.clock,
 		Logger:   hclog.New(&hclog.LoggerOptions{Output: h.log}),
@@ -167,6 +167,14 @@ func newHouse(t *testing.T) *house {
 func (h *house) file(t *testing.T, name, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600))
+}
+
+// text reads a file of the directory.
+func (h *house) text(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(h.dir, name))
+	require.NoError(t, err)
+	return string(text)
 }
 
 // list writes a plugins.yaml with the given lines for one plugin "x" whose

@@ -30,6 +30,7 @@ type entry struct {
 	grants   Grants
 	egress   egressPolicy // what grants says about the network
 	config   json.RawMessage
+	expanded []string // what is in it from the environment
 	problem  error
 }
 
@@ -134,13 +135,15 @@ func (r fileReader) entry(d document, node ast.Node, requireDigest bool) entry {
 		return entry{problem: errors.New("a plugin needs a type, the task type it serves, for example type: reminder")}
 	}
 	raw := rawEntry{Type: taskType}
-	if err := expand(node, r.environ); err != nil {
+	expanded, err := expand(node, r.environ)
+	if err != nil {
 		return entry{taskType: taskType, problem: err}
 	}
 	if err := yaml.NodeToValue(node, &raw, yaml.Strict()); err != nil {
-		return entry{taskType: taskType, runtime: raw.Runtime, source: raw.Source, problem: yamlError(err)}
+		return entry{taskType: taskType, runtime: raw.Runtime, source: raw.Source, expanded: expanded, problem: yamlError(err)}
 	}
 	e, err := raw.check(locator{node}, r.timeout)
+	e.expanded = expanded
 	if err == nil && requireDigest && e.sha256 == "" {
 		err = errors.New("requireDigest is set and the entry has no sha256; add the output of sha256sum")
 	}

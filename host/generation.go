@@ -137,6 +137,30 @@ func (g *generation) worseThan(old *generation) map[string]error {
 	return problems
 }
 
+// settled tells whether g has come of just these candidates: each is in force,
+// rolled back or held back, or fails for the same reason.
+func (g *generation) settled(all []candidate) bool {
+	for _, c := range all {
+		t := c.entry.taskType
+		now, kept := g.slots[t], g.held[t]
+		if c.slot == nil {
+			listed := now
+			if g.rolledBack[t] {
+				listed = g.previous[t]
+			}
+			heldBack := kept.Digest == c.digest && kept.entry.same(c.entry)
+			if !listed.is(c.entry, c.digest) && !heldBack {
+				return false
+			}
+			continue
+		}
+		if c.slot.works() || now == nil || now.works() || now.problem.Error() != c.slot.problem.Error() {
+			return false
+		}
+	}
+	return true
+}
+
 // all lists every slot of the generation, the kept ones, too.
 func (g *generation) all() map[*slot]bool {
 	all := map[*slot]bool{}

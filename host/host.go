@@ -68,6 +68,13 @@ type Config struct {
 	// before its time. Defaults to nothing.
 	Opened func()
 
+	// Observer is told what plugins do. Defaults to nobody.
+	Observer Observer
+
+	// Tell is told what happened to the plugins; their Node is empty. It returns at
+	// once, and may be called by several goroutines. Defaults to nobody.
+	Tell func(core.PluginEvent)
+
 	// Clock tells when a quarantine ends. Defaults to the machine's.
 	Clock core.Clock
 
@@ -87,6 +94,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Opened == nil {
 		c.Opened = func() {}
+	}
+	if c.Tell == nil {
+		c.Tell = func(core.PluginEvent) {}
+	}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
 	}
 	if c.Clock == nil {
 		c.Clock = core.SystemClock{}
@@ -115,10 +128,12 @@ type Host struct {
 	seen     atomic.Pointer[sighting] // what the last Load or Reload has read
 	last     atomic.Pointer[reading]  // how that went
 
-	loading  sync.Mutex // serializes Load, Reload and Close; taken before changing
-	changing sync.Mutex // guards what follows, and changes of current; never held for long
-	number   int        // of the newest generation
-	problem  error      // why plugins.yaml as a whole could not be read
+	loading  sync.Mutex        // serializes Load, Reload and Close; taken before changing
+	changing sync.Mutex        // guards what follows, and changes of current; never held for long
+	told     map[string]string // by task type, the problem that the log has last; under loading
+	refused  map[string]string // by task type, or "" for the list, the reason that was told last; under loading
+	number   int               // of the newest generation
+	problem  error             // why plugins.yaml as a whole could not be read
 	closed   bool
 
 	draining sync.WaitGroup     // replaced plugins that still run something
@@ -134,6 +149,7 @@ func New(cfg Config) *Host {
 		h.source, h.from = cfg.Service, cfg.Service.String()
 	}
 	h.patience, h.hurry = context.WithCancel(context.Background())
+	h.told, h.refused = map[string]string{}, map[string]string{}
 	h.current.Store(newGeneration(0))
 	h.seen.Store(&sighting{})
 	return h
@@ -196,17 +212,32 @@ func (h *Host) readAtStart(ctx context.Context) (_ file, problem error) {
 func (h *Host) Reload(ctx context.Context) error {
 	h.loading.Lock()
 	defer h.loading.Unlock()
+	clear(h.told) // who asks is told all of it
+	return h.reload(ctx, false)
+}
+
+// reload is Reload. The log is told of a plugin's problem when it is another one
+// than before. When nobody has asked for it, a list that was read already, and of
+// which all stays as it is, makes no generation.
+func (h *Host) reload(ctx context.Context, byItself bool) error {
 	if h.isClosed() {
 		return errClosed
 	}
+	before := *h.seen.Load()
 	f, err := h.read(ctx)
 	if err != nil {
 		err = fmt.Errorf("reload plugins: %s: %w", h.from, err)
+		h.refuseList(err)
 		h.note(err, nil)
 		return err
 	}
 	all := h.prepare(ctx, f)
 	err = ctx.Err()
+	if err == nil && byItself && before == *h.seen.Load() && h.last.Load().fine() && h.current.Load().settled(all) {
+		unload(ctx, all)
+		h.note(nil, nil)
+		return nil
+	}
 	if err == nil {
 		err = h.change(ctx, all, nil, h.refuseLoss)
 	} else {
@@ -231,6 +262,7 @@ func (h *Host) refuseLoss(old, next *generation) error {
 	for _, t := range next.order {
 		if err, ok := problems[t]; ok {
 			all = append(all, fmt.Errorf("plugin %s: %w", t, err))
+			h.refuse(refusedEvent(next.slots[t].entry, err))
 		}
 	}
 	err := errors.Join(all...)
@@ -258,7 +290,14 @@ func (h *Host) change(ctx context.Context, all []candidate, problem error, accep
 	h.problem = problem
 	h.note(problem, nil)
 	h.tellHeld(old, next)
+	clear(h.refused)
+	if problem != nil {
+		h.refuseList(problem)
+	}
 	h.swap(next)
+	for _, e := range news(old, next) {
+		h.cfg.Tell(e)
+	}
 	return nil
 }
 
@@ -309,6 +348,7 @@ func (h *Host) rollback(taskType string) error {
 	h.cfg.Logger.Warn("plugin rolled back", "type", taskType, "plugin", now.manifest.id(), "sha256", now.digest,
 		"from", old.slots[taskType].manifest.id(), "listed", !next.rolledBack[taskType])
 	h.swap(next)
+	h.cfg.Tell(after(now.event(core.TypePluginRolledBack), old.slots[taskType]))
 	return nil
 }
 

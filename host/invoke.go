@@ -103,11 +103,13 @@ func (h *Host) attempt(ctx context.Context, s *slot, in core.Invocation) (core.O
 	defer func() { h.ended(s, t, v, cause) }()
 
 	c := h.newCall(s, in)
+	start := c.now()
 	result, v, err := s.run(ctx, c)
 	cause = err
 	if denied := c.finish(); denied != nil {
 		err = denied
 	}
+	h.cfg.Observer.ObserveRun(in.Type, codeOf(err), c.now().Sub(start), time.Duration(c.computed.Load()))
 	out.Logs, out.LogsDropped = c.logs.close()
 	if err != nil {
 		return out, err
@@ -121,9 +123,9 @@ func (h *Host) newCall(s *slot, in core.Invocation) *call {
 		"execution_id", in.ExecutionID, "task_id", in.TaskID, "attempt", in.Attempt)
 	c := &call{
 		in: in, grants: s.entry.grants, config: s.entry.config, logger: logger,
-		logs: newLogbook(s.entry.limits.Logs, logger), limit: s.entry.limits.HostCalls,
+		logs: newLogbook(s.entry.limits, logger), limit: s.entry.limits.HostCalls,
 		state: h.cfg.State, checkpoints: h.cfg.Checkpoints, pruner: h.cfg.Pruner, drafter: h.cfg.Drafter, limits: s.entry.limits, now: core.SystemClock{}.Now,
-		web: h.newWeb(s, in.Type, logger),
+		web: h.newWeb(s, in.Type, logger), observer: h.cfg.Observer,
 	}
 	c.budget.Store(int64(c.limit))
 	return c

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -40,4 +42,16 @@ func checkJSON(data json.RawMessage) error {
 		return fmt.Errorf("%d JSON values instead of one", values)
 	}
 	return nil
+}
+
+// deeper tells whether a value that was read is nested deeper than levels.
+func deeper(v any, levels int) bool {
+	inner := func(x any) bool { return deeper(x, levels-1) }
+	switch v := v.(type) {
+	case map[string]any:
+		return levels == 0 || slices.ContainsFunc(slices.Collect(maps.Values(v)), inner)
+	case []any:
+		return levels == 0 || slices.ContainsFunc(v, inner)
+	}
+	return false
 }

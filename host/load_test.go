@@ -70,7 +70,7 @@ func TestAliasesAreRefused(t *testing.T) {
 func TestLoadListsWhatItLoaded(t *testing.T) {
 	h := newHouse(t)
 	h.runtime.program("good").manifest.DataSchema = json.RawMessage(`{"type":"object"}`)
-	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, hostCalls: 7, concurrency: 3, rate: 30/m, kv: 5KiB, crashes: 4, httpRequests: 9, httpRequestBytes: 1KiB, httpResponseBytes: 2KiB}`,
+	h.list(t, `limits: {memory: 32MiB, timeout: 5s, cpu: 1s, output: 2KiB, logs: 100B, logLines: 8, logBytes: 3KiB, hostCalls: 7, concurrency: 3, rate: 30/m, kv: 5KiB, crashes: 4, httpRequests: 9, httpRequestBytes: 1KiB, httpResponseBytes: 2KiB, httpBytes: 4KiB}`,
 		`grants: {notify: true, http: ["https://example.com/**"], privateNetworks: [10.0.0.0/8], secrets: [a_token]}`)
 	h.load(t)
 
@@ -85,12 +85,12 @@ func TestLoadListsWhatItLoaded(t *testing.T) {
 		"notify": true, "http": []string{"https://example.com/**"}, "privateNetworks": []string{"10.0.0.0/8"}, "secrets": []string{"a_token"},
 	}, p.Grants)
 	require.Equal(t, map[string]any{
-		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "hostCalls": 7, "concurrency": 3, "rate": "30/1m0s", "kv": "5KiB", "crashes": 4,
-		"httpRequests": 9, "httpRequestBytes": "1KiB", "httpResponseBytes": "2KiB",
+		"memory": "32MiB", "timeout": "5s", "cpu": "1s", "output": "2KiB", "logs": "100B", "logLines": 8, "logBytes": "3KiB", "hostCalls": 7, "concurrency": 3, "rate": "30/1m0s", "kv": "5KiB", "crashes": 4,
+		"httpRequests": 9, "httpRequestBytes": "1KiB", "httpResponseBytes": "2KiB", "httpBytes": "4KiB",
 	}, p.Limits)
 	require.Equal(t, host.Limits{
-		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, HostCalls: 7, Concurrency: 3, Rate: host.Rate{Limit: 30, Per: time.Minute}, KV: 5 * host.KiB, Crashes: 4,
-		HTTPRequests: 9, HTTPRequestBytes: host.KiB, HTTPResponseBytes: 2 * host.KiB,
+		Memory: 32 * host.MiB, Timeout: 5 * time.Second, CPU: time.Second, Output: 2 * host.KiB, Logs: 100, LogLines: 8, LogBytes: 3 * host.KiB, HostCalls: 7, Concurrency: 3, Rate: host.Rate{Limit: 30, Per: time.Minute}, KV: 5 * host.KiB, Crashes: 4,
+		HTTPRequests: 9, HTTPRequestBytes: host.KiB, HTTPResponseBytes: 2 * host.KiB, HTTPBytes: 4 * host.KiB,
 	}, h.runtime.limits())
 	require.Equal(t, &core.RateLimit{Limit: 30, PerMs: 60_000}, h.Rate("x"))
 	require.Nil(t, h.Rate("y"))
@@ -102,9 +102,46 @@ func TestDefaultLimits(t *testing.T) {
 	h.list(t)
 	h.load(t)
 	require.Equal(t, host.Limits{
-		Memory: 64 * host.MiB, Timeout: 5 * time.Minute, Output: host.MiB, Logs: 64 * host.KiB, HostCalls: 1000, Concurrency: 8, KV: host.MiB, Crashes: 5,
-		HTTPRequests: 100, HTTPRequestBytes: host.MiB, HTTPResponseBytes: 4 * host.MiB,
+		Memory: 64 * host.MiB, Timeout: 5 * time.Minute, CPU: 10 * time.Second, Output: host.MiB, Logs: 64 * host.KiB, LogLines: 10_000, LogBytes: 4 * host.MiB, HostCalls: 1000, Concurrency: 8, KV: host.MiB, Crashes: 5,
+		HTTPRequests: 100, HTTPRequestBytes: host.MiB, HTTPResponseBytes: 4 * host.MiB, HTTPBytes: 32 * host.MiB,
 	}, h.runtime.limits())
+}
+
+// What a run may compute follows from its time, and from whether others compute
+// in the same process.
+func TestTheDefaultOfProcessorTime(t *testing.T) {
+	for name, test := range map[string]struct {
+		runtime string
+		lines   []string
+		want    time.Duration
+	}{
+		"a module":                    {"wasm", nil, 10 * time.Second},
+		"a module in little time":     {"wasm", []string{"limits: {timeout: 3s}"}, 3 * time.Second},
+		"a shared process":            {"process", []string{"limits: {timeout: 1m}"}, time.Minute},
+		"a process for one at a time": {"process", []string{"limits: {concurrency: 1}"}, 10 * time.Second},
+		"a process for each":          {"process", []string{"init: per-run"}, 10 * time.Second},
+		"as it is written":            {"process", []string{"limits: {cpu: 2m}"}, 2 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.runtime.program("good")
+			h.list(t, test.lines...)
+			h.file(t, "plugins.yaml", strings.Replace(h.text(t, "plugins.yaml"), "runtime: fake", "runtime: "+test.runtime, 1))
+			h.load(t)
+			require.Equal(t, core.PluginLoaded, h.status(t, "x").State, h.status(t, "x").Error)
+			require.Equal(t, test.want, h.runtime.limits().CPU)
+			require.Equal(t, test.want.String(), h.status(t, "x").Limits["cpu"])
+		})
+	}
+}
+
+// Lines that were set to be kept do not end a run.
+func TestTheDefaultOfLogBytesIsWhatIsKept(t *testing.T) {
+	h := newHouse(t)
+	h.runtime.program("good")
+	h.list(t, "limits: {logs: 16MiB}")
+	h.load(t)
+	require.Equal(t, 16*host.MiB, h.runtime.limits().LogBytes)
 }
 
 // One wrong entry is reported on its type and leaves the others alone.
@@ -126,6 +163,7 @@ func TestLoadReportsWhatIsWrongWithAnEntry(t *testing.T) {
 		"zero rate":          {[]string{`limits: {rate: 0/1m}`}, "limits.rate is not a number of starts and a period"},
 		"zero concurrency":   {[]string{"limits: {concurrency: 0}"}, "limits.concurrency is not between 1 and"},
 		"no host calls":      {[]string{"limits: {hostCalls: 0}"}, "limits.hostCalls is not between"},
+		"no log lines":       {[]string{"limits: {logLines: 0}"}, "limits.logLines is not between 1 and"},
 		"no HTTP requests":   {[]string{"limits: {httpRequests: 0}"}, "limits.httpRequests is not between"},
 		"HTTP body too big":  {[]string{"limits: {httpResponseBytes: 16MiB}"}, "limits.httpResponseBytes is more than the most that can be set, 15MiB"},
 		"no HTTP pattern":    {[]string{"grants:", "  http:", "    - https://example.com/**", "    - example.com"}, "line 8: grants.http[1] is no pattern"},

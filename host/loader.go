@@ -41,14 +41,19 @@ func (h *Host) candidate(ctx context.Context, e entry) candidate {
 	}
 	if s.problem == nil {
 		s.problem = h.load(ctx, s, program)
+		h.cfg.Observer.ObserveLoad(e.runtime, s.problem == nil, h.clock.Now().Sub(start))
 	}
 	logger := h.cfg.Logger.With("type", e.taskType, "runtime", e.runtime, "source", e.source)
 	if s.problem != nil {
 		_ = s.close(ctx) // the reason for it is what is reported
 		s.plugin = nil
-		logger.Error("plugin is not loaded", "error", s.problem)
+		if text := s.problem.Error(); h.told[e.taskType] != text {
+			h.told[e.taskType] = text
+			logger.Error("plugin is not loaded", "error", s.problem)
+		}
 		return candidate{e, s.digest, s}
 	}
+	delete(h.told, e.taskType)
 	s.loadedAt = h.clock.Now()
 	logger.Info("plugin loaded", "plugin", s.manifest.id(), "sha256", s.digest, "took", s.loadedAt.Sub(start).Round(time.Millisecond))
 	return candidate{e, s.digest, s}

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -14,26 +15,31 @@ import (
 )
 
 const (
-	maxLogMessage = 8 << 10 // bytes of one line; what is beyond is cut off
-	logLineCost   = 32      // bytes charged for a line beside its text, so that empty lines are not free
+	maxLogFrame   = 64 << 10 // bytes that are decoded for a line
+	maxLogMessage = 8 << 10  // bytes of one line; what is beyond is cut off
+	logLineCost   = 32       // bytes charged for a line beside its text, so that empty lines are not free
 	cutMark       = "… (cut)"
 )
 
 // logbook keeps the log lines of one run: the first ones that fit into a number
-// of bytes; the rest are counted. It is safe for concurrent use.
+// of bytes; the rest are counted. It also knows how much the run may log, kept or
+// not. It is safe for concurrent use.
 type logbook struct {
+	limits Limits
 	logger hclog.Logger // gets each kept line at debug
 	now    func() time.Time
 
 	mu      sync.Mutex
+	logged  int  // lines so far
+	bytes   Size // of these
 	room    Size
 	lines   []core.LogLine
 	dropped int
 	partial map[Stream][]byte // the unfinished line of each stream
 }
 
-func newLogbook(room Size, logger hclog.Logger) *logbook {
-	return &logbook{logger: logger, now: core.SystemClock{}.Now, room: room, partial: map[Stream][]byte{}}
+func newLogbook(limits Limits, logger hclog.Logger) *logbook {
+	return &logbook{limits: limits, logger: logger, now: core.SystemClock{}.Now, room: limits.Logs, partial: map[Stream][]byte{}}
 }
 
 // line adds one line that the plugin logged. fields is its fields as JSON.
@@ -43,16 +49,28 @@ func (b *logbook) line(l wire.LogLine, fields int) {
 	b.add(l, fields)
 }
 
-// drops counts a line as dropped that is too large, or that comes after a dropped
-// one, and tells whether it is.
-func (b *logbook) drops(tooLarge bool) bool {
+// admit counts a line that the plugin logs, of n bytes, and tells whether it is to
+// be read. One that is too large, or comes after a dropped one, is dropped. The
+// error is the end of the run.
+func (b *logbook) admit(n int) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if tooLarge || b.dropped > 0 {
+	b.logged++
+	b.bytes += Size(n)
+	switch {
+	case b.logged > b.limits.LogLines:
+		return false, overLog("more than %d lines in its log (limit logLines)", b.limits.LogLines)
+	case b.bytes > b.limits.LogBytes:
+		return false, overLog("more than %s in its log (limit logBytes)", b.limits.LogBytes)
+	case n > maxLogFrame || b.dropped > 0:
 		b.dropped++
-		return true
+		return false, nil
 	}
-	return false
+	return true, nil
+}
+
+func overLog(format string, args ...any) error {
+	return &core.Failure{Code: core.CodePluginLogLimit, Class: core.ClassRetryable, Message: fmt.Sprintf(format, args...)}
 }
 
 func (b *logbook) add(l wire.LogLine, fields int) {

@@ -125,9 +125,7 @@ func (m manifest) checkLimits(l Limits) error {
 		size("memory", a.Memory, l.Memory), span("timeout", a.TimeoutMS, l.Timeout), size("output", a.Output, l.Output), size("kv", a.State, l.KV),
 		count("hostCalls", a.HostCalls, l.HostCalls), count("httpRequests", a.HTTPRequests, l.HTTPRequests),
 		size("httpRequestBytes", a.HTTPRequestBytes, l.HTTPRequestBytes), size("httpResponseBytes", a.HTTPResponseBytes, l.HTTPResponseBytes),
-	}
-	if l.CPU > 0 {
-		needs = append(needs, span("cpu", a.CPUMS, l.CPU))
+		size("httpBytes", a.HTTPBytes, l.HTTPBytes), span("cpu", a.CPUMS, l.CPU),
 	}
 	var missing []string
 	for _, n := range needs {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -55,6 +56,7 @@ func (h *Host) Release(taskType string) error {
 	}
 	if s.breaker.release() {
 		h.cfg.Logger.Info("plugin is released from quarantine, by request", "type", taskType, "plugin", s.manifest.id())
+		h.cfg.Tell(s.event(core.TypePluginReleased))
 		h.cfg.Opened()
 	}
 	return nil
@@ -87,9 +89,13 @@ func (h *Host) ended(s *slot, t ticket, v verdict, err error) {
 	state, q := s.breaker.status(h.clock.Now())
 	if state == core.PluginLoaded {
 		logger.Info("plugin has left quarantine: its trial went well")
+		h.cfg.Tell(s.event(core.TypePluginReleased))
 		h.cfg.Opened()
 		return
 	}
 	logger.Error("plugin is quarantined: it keeps crashing; its executions wait. POST /plugins/:type/rollback puts its previous version in place, /release ends the quarantine",
 		"crashes", q.Crashes, "until", q.Until, "reason", q.Reason)
+	e := s.event(core.TypePluginQuarantined)
+	e.Reason = fmt.Sprintf("%d crashes in a row, the last one %s; GET /plugins says more", q.Crashes, codeOf(err)) // without its own words
+	h.cfg.Tell(e)
 }

@@ -29,6 +29,8 @@ type rawLimits struct {
 	CPU         string `yaml:"cpu"`
 	Output      string `yaml:"output"`
 	Logs        string `yaml:"logs"`
+	LogLines    *int   `yaml:"logLines"`
+	LogBytes    string `yaml:"logBytes"`
 	HostCalls   *int   `yaml:"hostCalls"`
 	Concurrency *int   `yaml:"concurrency"`
 	Rate        string `yaml:"rate"`
@@ -38,6 +40,7 @@ type rawLimits struct {
 	HTTPRequests      *int   `yaml:"httpRequests"`
 	HTTPRequestBytes  string `yaml:"httpRequestBytes"`
 	HTTPResponseBytes string `yaml:"httpResponseBytes"`
+	HTTPBytes         string `yaml:"httpBytes"`
 }
 
 var digestSyntax = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -84,6 +87,9 @@ func (r rawEntry) check(at locator, timeout time.Duration) (entry, error) {
 	return e, nil
 }
 
+// runtimeProcess is the runtime whose programs serve several runs at once.
+const runtimeProcess = "process"
+
 func (l rawLimits) apply(at locator, e *entry) error {
 	sizes := []struct {
 		name, text string
@@ -93,9 +99,11 @@ func (l rawLimits) apply(at locator, e *entry) error {
 		{"memory", l.Memory, maxMemory, &e.limits.Memory},
 		{"output", l.Output, maxOutput, &e.limits.Output},
 		{"logs", l.Logs, maxLogs, &e.limits.Logs},
+		{"logBytes", l.LogBytes, maxLogBytes, &e.limits.LogBytes},
 		{"kv", l.KV, maxKV, &e.limits.KV},
 		{"httpRequestBytes", l.HTTPRequestBytes, maxHTTPBytes, &e.limits.HTTPRequestBytes},
 		{"httpResponseBytes", l.HTTPResponseBytes, maxHTTPBytes, &e.limits.HTTPResponseBytes},
+		{"httpBytes", l.HTTPBytes, maxHTTPTotal, &e.limits.HTTPBytes},
 	}
 	for _, s := range sizes {
 		if s.text == "" {
@@ -110,10 +118,17 @@ func (l rawLimits) apply(at locator, e *entry) error {
 		}
 		*s.into = size
 	}
+	if l.LogBytes == "" {
+		e.limits.LogBytes = max(DefaultLogBytes, e.limits.Logs)
+	}
 	if err := l.durations(at, e); err != nil {
 		return err
 	}
-	return l.counts(at, e)
+	if err := l.counts(at, e); err != nil {
+		return err
+	}
+	e.limits.limitCPU(e.runtime == runtimeProcess && e.init == InitImage)
+	return nil
 }
 
 func (l rawLimits) durations(at locator, e *entry) error {
@@ -140,6 +155,7 @@ func (l rawLimits) counts(at locator, e *entry) error {
 		max   int
 		into  *int
 	}{
+		{"logLines", l.LogLines, maxLogLines, &e.limits.LogLines},
 		{"hostCalls", l.HostCalls, maxHostCalls, &e.limits.HostCalls},
 		{"concurrency", l.Concurrency, maxConcurrency, &e.limits.Concurrency},
 		{"crashes", l.Crashes, maxCrashes, &e.limits.Crashes},

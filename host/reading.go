@@ -16,6 +16,9 @@ type reading struct {
 	problems map[string]error // by task type
 }
 
+// fine tells whether what was read is in force.
+func (r *reading) fine() bool { return r != nil && r.err == nil }
+
 func (h *Host) note(err error, problems map[string]error) {
 	h.last.Store(&reading{at: h.clock.Now(), err: err, problems: problems})
 }

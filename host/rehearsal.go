@@ -41,7 +41,11 @@ func (s *slot) rehearse(ctx context.Context, now time.Time) error {
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("the plugin did not answer its own sample within %v; correct it, or raise limits.timeout if that is shorter", min(s.entry.limits.Timeout, rehearsalTime))
 	case ok:
-		return fmt.Errorf("the plugin does not survive its own sample: %s: %s; correct it", f.Code, clip(f.Message, maxReason))
+		const what = "the plugin does not survive its own sample: "
+		return &sampleError{
+			long:  fmt.Sprintf(what+"%s: %s; correct it", f.Code, clip(f.Message, maxReason)),
+			short: fmt.Sprintf(what+"%s; GET /plugins says more", f.Code),
+		}
 	case err != nil:
 		return fmt.Errorf("run the sample: %w", err)
 	}
@@ -50,6 +54,13 @@ func (s *slot) rehearse(ctx context.Context, now time.Time) error {
 	}
 	return nil
 }
+
+// sampleError says how a plugin ended that did not survive its sample: with its own
+// words, and without.
+type sampleError struct{ long, short string }
+
+// Error returns the text with the plugin's own words.
+func (e *sampleError) Error() string { return e.long }
 
 // rehearsal stands in for the host while a plugin is tested. Nothing leaves it.
 // It is safe for concurrent use.
@@ -119,5 +130,8 @@ func (r *rehearsal) answer(op string, in []byte) (any, error) {
 
 // Output implements Caller.
 func (*rehearsal) Output(Stream, []byte) {}
+
+// Computed implements Caller.
+func (*rehearsal) Computed(time.Duration) {}
 
 var _ Caller = (*rehearsal)(nil)

@@ -129,9 +129,9 @@ func TestASampleHasNoEffect(t *testing.T) {
 func TestAVersionThatNeedsHigherLimitsIsHeldBack(t *testing.T) {
 	asked := &wire.Limits{
 		Memory: 128 << 20, TimeoutMS: 600_000, CPUMS: 20_000, Output: 2 << 20, State: 2 << 20, HostCalls: 2000,
-		HTTPRequests: 200, HTTPRequestBytes: 2 << 20, HTTPResponseBytes: 8 << 20,
+		HTTPRequests: 200, HTTPRequestBytes: 2 << 20, HTTPResponseBytes: 8 << 20, HTTPBytes: 64 << 20,
 	}
-	const enough = "limits: {memory: 128MiB, timeout: 10m, cpu: 20s, output: 2MiB, kv: 2MiB, hostCalls: 2000, httpRequests: 200, httpRequestBytes: 2MiB, httpResponseBytes: 8MiB}"
+	const enough = "limits: {memory: 128MiB, timeout: 10m, cpu: 20s, output: 2MiB, kv: 2MiB, hostCalls: 2000, httpRequests: 200, httpRequestBytes: 2MiB, httpResponseBytes: 8MiB, httpBytes: 64MiB}"
 	h := newHouse(t)
 	h.list(t, "limits: {cpu: 1s}")
 	h.deploy(t, "v1")
@@ -144,7 +144,7 @@ func TestAVersionThatNeedsHigherLimitsIsHeldBack(t *testing.T) {
 	for _, need := range []string{
 		"v2@1.0.0 needs limits.memory of 128MiB, and has 64MiB", "limits.timeout of 10m0s, and has 5m0s", "limits.cpu of 20s, and has 1s", "limits.output of 2MiB, and has 1MiB",
 		"limits.kv of 2MiB, and has 1MiB", "limits.hostCalls of 2000, and has 1000", "limits.httpRequests of 200, and has 100",
-		"limits.httpRequestBytes of 2MiB, and has 1MiB", "limits.httpResponseBytes of 8MiB, and has 4MiB", "raise that in the plugin's entry",
+		"limits.httpRequestBytes of 2MiB, and has 1MiB", "limits.httpResponseBytes of 8MiB, and has 4MiB", "limits.httpBytes of 64MiB, and has 32MiB", "raise that in the plugin's entry",
 	} {
 		require.Contains(t, reason, need)
 	}
@@ -159,5 +159,5 @@ func TestAVersionThatNeedsHigherLimitsIsHeldBack(t *testing.T) {
 	fresh.runtime.program("v3").manifest.Limits = &wire.Limits{Memory: 65 << 20, CPUMS: 1 << 60, TimeoutMS: 1 << 60}
 	fresh.load(t)
 	require.Contains(t, fresh.status(t, "x").Error, "limits.memory of 65MiB, and has 64MiB")
-	require.NotContains(t, fresh.status(t, "x").Error, "cpu", "there is no limit")
+	require.Contains(t, fresh.status(t, "x").Error, "and has 10s", "the default counts")
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -78,6 +79,10 @@ type Caller interface {
 	// Output takes what the program wrote to its standard output or error, in
 	// pieces of any size. The bytes are not kept.
 	Output(stream Stream, p []byte)
+
+	// Computed tells how much processor time the run took, once, at its end. A
+	// runtime that does not measure it tells nothing.
+	Computed(d time.Duration)
 }
 
 // Stream is one of a program's two output streams.

@@ -43,10 +43,19 @@ func (h *Host) keep(f file) {
 // stayed the same from one look to the next, so that a file that is being
 // written is left alone. What cannot be loaded is logged once and changes
 // nothing.
+//
+// While not all that is listed can be used it tries again, at first after a few
+// seconds and then ever more seldom, since the reason may lie elsewhere: a program
+// that is copied after the list, a service that does not answer. The log is told
+// again when the reason is another one.
 func (h *Host) Watch(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	last := h.look(ctx)
+	next := &again{}
+	if h.wanting() {
+		next.after(last, h.clock.Now())
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -56,17 +65,71 @@ func (h *Host) Watch(ctx context.Context, every time.Duration) {
 		now := h.look(ctx)
 		settled := now == last
 		last = now
-		if !settled || now == *h.seen.Load() {
+		changed := now != *h.seen.Load()
+		if !settled || !changed && !h.wanting() || !next.due(now, h.clock.Now()) {
 			continue
 		}
-		h.cfg.Logger.Info("the list of plugins has changed", "from", h.from)
-		bounded, cancel := context.WithTimeout(ctx, reloadTime)
-		err := h.Reload(bounded)
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			h.cfg.Logger.Error("the list of plugins has changed and cannot be used; what was loaded goes on", "from", h.from, "error", err)
+		h.reloadByItself(ctx, changed && now != next.of, next)
+		if h.wanting() {
+			next.after(now, h.clock.Now())
+		} else {
+			*next = again{}
 		}
 	}
+}
+
+// reloadByItself reloads and tells the log about it, unless it has been told the
+// same.
+func (h *Host) reloadByItself(ctx context.Context, changed bool, next *again) {
+	if changed {
+		h.cfg.Logger.Info("the list of plugins has changed", "from", h.from)
+	}
+	bounded, cancel := context.WithTimeout(ctx, reloadTime)
+	defer cancel()
+	h.loading.Lock()
+	defer h.loading.Unlock()
+	err := h.reload(bounded, true)
+	if err == nil || ctx.Err() != nil {
+		next.told = ""
+		return
+	}
+	if text := err.Error(); changed || text != next.told {
+		next.told = text
+		h.cfg.Logger.Error("the list of plugins cannot be used; what was loaded goes on, and it is tried again", "from", h.from, "error", err)
+	}
+}
+
+// wanting tells whether not all that is listed is in force.
+func (h *Host) wanting() bool {
+	g := h.current.Load()
+	return g != nil && (!h.last.Load().fine() || len(g.failed()) > 0)
+}
+
+// again says when a list that could not be used is tried again.
+type again struct {
+	of   sighting // the list
+	at   time.Time
+	wait time.Duration
+	told string // to the log
+}
+
+// The first wait, which then doubles, and the longest one.
+const (
+	minAgain = 2 * time.Second
+	maxAgain = 5 * time.Minute
+)
+
+// due tells whether a list is to be read now: another one at once.
+func (a *again) due(list sighting, now time.Time) bool {
+	return list != a.of || !now.Before(a.at)
+}
+
+// after puts off the next try of a list.
+func (a *again) after(list sighting, now time.Time) {
+	if a.wait = min(max(2*a.wait, minAgain), maxAgain); list != a.of {
+		a.wait = minAgain
+	}
+	a.of, a.at = list, now.Add(a.wait)
 }
 
 // reloadTime bounds a reload that nobody waits for.

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/host"
 )
 
@@ -76,4 +77,80 @@ func TestAChangedFileIsLoaded(t *testing.T) {
 	h.file(t, "plugins.yaml", "plugins: []\n")
 	eventually(t, "the mended file", func() bool { return len(h.Plugins()) == 0 })
 	require.Equal(t, 1, log.count("cannot be used"), "a broken file is told once")
+}
+
+// later waits for something while the time goes on.
+func later(t *testing.T, h *house, what string, holds func() bool) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		h.clock.Advance(time.Second)
+		return holds()
+	})
+}
+
+// What was wrong may have been elsewhere: it is tried again, and the log is told
+// when the reason is another one.
+func TestAFailedReloadIsTriedAgain(t *testing.T) {
+	h := newHouse(t)
+	h.runtime.program("good")
+	h.runtime.program("late")
+	h.list(t)
+	h.load(t)
+	watch(t, h, time.Millisecond)
+	h.file(t, "plugins.yaml", "plugins:\n  - {type: x, runtime: fake, source: good}\n  - {type: y, runtime: fake, source: late}\n")
+	eventually(t, "the complaint", func() bool { return h.log.count("tried again") == 1 })
+
+	read := h.LastReload().At
+	later(t, h, "another try", func() bool { return h.LastReload().At.After(read) })
+	require.Equal(t, []int{1, 1}, []int{h.log.count("plugin is not loaded"), h.log.count("tried again")})
+	h.file(t, "late", "broken")
+	later(t, h, "another complaint", func() bool { return h.log.count("tried again") == 2 })
+	require.Equal(t, 2, h.log.count("plugin is not loaded"))
+	require.Equal(t, []string{"x"}, h.types())
+
+	h.file(t, "late", "late")
+	later(t, h, "the plugin that came late", func() bool { return len(h.types()) == 2 })
+	read = h.LastReload().At
+	h.clock.Advance(time.Hour)
+	require.Never(t, func() bool { return h.LastReload().At.After(read) }, 50*time.Millisecond, time.Millisecond, "all is there")
+}
+
+// A plugin that was not there when the server started is one, too. Until it is,
+// trying makes no generation and no noise.
+func TestAPluginThatCameAfterTheStartIsLoaded(t *testing.T) {
+	h := newHouse(t)
+	h.runtime.program("good")
+	h.file(t, "plugins.yaml", "plugins:\n  - {type: x, runtime: fake, source: late}\n  - {type: y, runtime: fake, source: here}\n")
+	h.file(t, "here", "good")
+	h.load(t)
+	watch(t, h, time.Millisecond)
+	for range 3 {
+		read := h.LastReload().At
+		later(t, h, "another try", func() bool { return h.LastReload().At.After(read) })
+	}
+	require.Equal(t, []int{1, 1}, []int{h.log.count("plugin is not loaded"), h.log.count("plugins loaded")})
+	require.Equal(t, 1, h.status(t, "y").Generation)
+	h.file(t, "late", "good")
+	later(t, h, "the program", func() bool { return h.status(t, "x").State == core.PluginLoaded })
+}
+
+func TestTriesAreSpaced(t *testing.T) {
+	require.Equal(t, []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second}, host.Tries(10)[:3])
+	require.Equal(t, 5*time.Minute, host.Tries(10)[9])
+}
+
+// A service that does not answer is asked again, not all the time.
+func TestAReloadThatTheConfigServiceFailedIsTriedAgain(t *testing.T) {
+	s := newConfigServer(t)
+	s.say(0, listing("x", "good"))
+	h := serviced(t, s, t.TempDir())
+	h.load(t)
+	s.say(500, "")
+	require.Error(t, h.Reload(t.Context()))
+	watch(t, h, time.Millisecond)
+	before, _ := s.counts()
+	require.Never(t, func() bool { asked, _ := s.counts(); return asked > before }, 50*time.Millisecond, time.Millisecond)
+	s.say(0, listing("y", "good"))
+	later(t, h, "the new list", func() bool { return h.types()[0] == "y" })
+	require.Empty(t, h.LastReload().Error)
 }

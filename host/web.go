@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -21,25 +22,66 @@ type web struct {
 	limits  Limits
 	secrets *secrets
 	logger  hclog.Logger
+	watched Observer
 	left    atomic.Int64 // requests that may still be sent
+	bytes   atomic.Int64 // of bodies that may still be sent and read
 }
 
 func (h *Host) newWeb(s *slot, taskType string, logger hclog.Logger) *web {
 	policy, limits := s.entry.egress, s.entry.limits
 	w := &web{
-		egress: h.egress, plugin: taskType, policy: policy, limits: limits, logger: logger,
+		egress: h.egress, plugin: taskType, policy: policy, limits: limits, logger: logger, watched: h.cfg.Observer,
 		secrets: &secrets{granted: policy.secrets, environ: h.cfg.Environ},
 	}
 	w.left.Store(int64(limits.HTTPRequests))
+	w.bytes.Store(int64(limits.HTTPBytes))
 	return w
 }
 
-// spend takes one request from the run's budget.
-func (w *web) spend() error {
+// spend takes one request with its body from the run's budget.
+func (w *web) spend(body int) error {
 	if w.left.Add(-1) < 0 {
 		return overEgress("more than %d HTTP requests (limit httpRequests)", w.limits.HTTPRequests)
 	}
+	if w.bytes.Add(-int64(body)) < 0 {
+		return w.overBytes()
+	}
 	return nil
+}
+
+func (w *web) overBytes() error {
+	return overEgress("more than %s in the bodies of HTTP requests and responses (limit httpBytes)", w.limits.HTTPBytes)
+}
+
+// metered is the body of an answer. It takes what is read of it from the run's
+// budget, and no more than is left, and is reported when it is closed.
+type metered struct {
+	io.ReadCloser
+	web    *web
+	read   int64
+	report func(read int64)
+}
+
+var errBytesSpent = errors.New("no bytes left")
+
+// Read implements io.Reader. It ends with errBytesSpent.
+func (m *metered) Read(p []byte) (int, error) {
+	left := m.web.bytes.Load()
+	if left < 0 {
+		return 0, errBytesSpent
+	}
+	n, err := m.ReadCloser.Read(p[:min(int64(len(p)), left+1)]) // the one beyond shows that there is more
+	m.read += int64(n)
+	if m.web.bytes.Add(-int64(n)) < 0 {
+		return 0, errBytesSpent
+	}
+	return n, err
+}
+
+// Close implements io.Closer. It is called once.
+func (m *metered) Close() error {
+	m.report(m.read)
+	return m.ReadCloser.Close()
 }
 
 // answer performs an operation whose answer may have a payload.

@@ -56,6 +56,7 @@ type visitor struct {
 	log  bytes.Buffer
 	asks []ask
 	seen []got // by the plugin, of the last run
+	told spy
 }
 
 // newVisitor grants the lines, which stand below grants, and 127.0.0.1.
@@ -71,6 +72,7 @@ func newVisitor(t *testing.T, cfg host.EgressConfig, limits string, grants ...st
 		Path:     filepath.Join(v.dir, "plugins.yaml"),
 		Runtimes: map[string]host.Runtime{"fake": v.runtime},
 		Egress:   cfg,
+		Observer: &v.told,
 		Environ:  func(name string) (string, bool) { value, ok := v.env[name]; return value, ok },
 		Logger:   hclog.New(&hclog.LoggerOptions{Output: &v.log, Level: hclog.Trace}),
 	})

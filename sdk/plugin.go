@@ -63,6 +63,7 @@ type Limits struct {
 	HTTPRequests      int64         // HTTP requests of one run
 	HTTPRequestBytes  int64         // body of one request
 	HTTPResponseBytes int64         // body of one response
+	HTTPBytes         int64         // bodies of all requests and responses of a run
 }
 
 func (l Limits) wire() *wire.Limits {
@@ -71,7 +72,7 @@ func (l Limits) wire() *wire.Limits {
 	}
 	return &wire.Limits{
 		Memory: l.Memory, TimeoutMS: l.Timeout.Milliseconds(), CPUMS: l.CPU.Milliseconds(), Output: l.Output, State: l.State, HostCalls: l.HostCalls,
-		HTTPRequests: l.HTTPRequests, HTTPRequestBytes: l.HTTPRequestBytes, HTTPResponseBytes: l.HTTPResponseBytes,
+		HTTPRequests: l.HTTPRequests, HTTPRequestBytes: l.HTTPRequestBytes, HTTPResponseBytes: l.HTTPResponseBytes, HTTPBytes: l.HTTPBytes,
 	}
 }
 

@@ -51,7 +51,7 @@ func TestDescribe(t *testing.T) {
 	p := Plugin{
 		Name: "x", Version: "1.0.0", Summary: "s", Handle: nothing,
 		Capabilities: []Capability{CapabilityNotify}, DataSchema: `{"type":"object"}`, Sample: `{"a":1}`,
-		Limits: Limits{Memory: 1, Timeout: 2 * time.Millisecond, CPU: 3 * time.Millisecond, Output: 4, State: 5, HostCalls: 6, HTTPRequests: 7, HTTPRequestBytes: 8, HTTPResponseBytes: 9},
+		Limits: Limits{Memory: 1, Timeout: 2 * time.Millisecond, CPU: 3 * time.Millisecond, Output: 4, State: 5, HostCalls: 6, HTTPRequests: 7, HTTPRequestBytes: 8, HTTPResponseBytes: 9, HTTPBytes: 10},
 	}
 	var got wire.Manifest
 	rest, err := wire.Decode(Describe(&p), &got)
@@ -60,6 +60,6 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, wire.Manifest{
 		ABI: 1, Name: "x", Version: "1.0.0", Summary: "s", Capabilities: []string{"notify"},
 		DataSchema: json.RawMessage(`{"type":"object"}`), Sample: json.RawMessage(`{"a":1}`),
-		Limits: &wire.Limits{Memory: 1, TimeoutMS: 2, CPUMS: 3, Output: 4, State: 5, HostCalls: 6, HTTPRequests: 7, HTTPRequestBytes: 8, HTTPResponseBytes: 9},
+		Limits: &wire.Limits{Memory: 1, TimeoutMS: 2, CPUMS: 3, Output: 4, State: 5, HostCalls: 6, HTTPRequests: 7, HTTPRequestBytes: 8, HTTPResponseBytes: 9, HTTPBytes: 10},
 	}, got)
 }

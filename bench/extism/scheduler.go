@@ -101,6 +101,8 @@ func (deaf) Call(context.Context, string, []byte) ([]byte, error) {
 
 func (deaf) Output(host.Stream, []byte) {}
 
+func (deaf) Computed(time.Duration) {}
+
 // gate lets runs go on together.
 type gate struct {
 	deaf

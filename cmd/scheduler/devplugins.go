@@ -15,11 +15,11 @@ var bundled = map[string]object{
 	"reminder":       {"timeout": "1m", "cpu": "5s"},
 	"message":        {"timeout": "1m", "cpu": "5s"},
 	"channel_update": {"timeout": "1m", "cpu": "5s"},
-	"moderation":     {"timeout": "30m", "cpu": "30s", "hostCalls": 10_000, "httpRequests": 2000},
+	"moderation":     {"timeout": "30m", "cpu": "30s", "hostCalls": 10_000, "httpRequests": 2000, "httpBytes": "256MiB"},
 	"aggregation": {
-		"memory": "256MiB", "timeout": "5m", "cpu": "1m", "hostCalls": 10_000, "httpRequests": 1000, "httpResponseBytes": "8MiB", "kv": "16MiB",
+		"memory": "256MiB", "timeout": "5m", "cpu": "1m", "hostCalls": 10_000, "httpRequests": 1000, "httpResponseBytes": "8MiB", "httpBytes": "1GiB", "kv": "16MiB",
 	},
-	"cleanup": {"timeout": "1h", "cpu": "30s", "hostCalls": 20_000, "httpRequests": 10_000},
+	"cleanup": {"timeout": "1h", "cpu": "30s", "hostCalls": 20_000, "httpRequests": 10_000, "httpBytes": "1GiB"},
 }
 
 type object = map[string]any

@@ -1,6 +1,8 @@
 package coretest
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ func (s storeSuite) finish(t *testing.T) {
 	s.run(t, "a task's whole story is kept", finishStory)
 	s.run(t, "logs are kept attempt by attempt", finishLogs)
 	s.run(t, "an attempt that was handed back and begun anew has one log", finishLogsTwice)
+	s.run(t, "whatever a plugin may bring is kept", finishExtremes)
 	s.run(t, "concurrent ends of one attempt are applied once", finishConcurrently)
 	s.run(t, "no completions, no work", finishNothing)
 }
@@ -235,4 +238,30 @@ func finishNothing(f *fixture) {
 	done, err := f.Finish(f.Context(), nil)
 	require.NoError(f, err)
 	require.Empty(f, done)
+}
+
+// finishExtremes holds what the host lets through: JSON nested as deep as it may
+// be, numbers that no machine holds, and every text but U+0000.
+func finishExtremes(f *fixture) {
+	deep := strings.Repeat("[", 64) + strings.Repeat("]", 64)
+	fields := map[string]any{"\u0001\ufffd": "\u0007\U0010FFFF"}
+	for range 64 {
+		fields = map[string]any{"x": fields, "f": 1e308}
+	}
+	for name, text := range map[string]string{
+		"depth": deep, "numbers": `[1e400000,-1E-400000,` + strings.Repeat("9", 200_000) + `]`,
+		"texts": `{"":"\ud83d\ude00\u0001\u001f\u2028","\u007f":"\ufffe\uffff"}`, "size": `"` + strings.Repeat("x", 1<<20) + `"`,
+	} {
+		e := f.putRunning()
+		c := completion(e, func(now time.Time, e *core.Execution) { e.Succeed(core.Outcome{Result: json.RawMessage(text)}, now) })
+		c.Log = core.AttemptLog{Attempt: 1, Lines: []core.LogLine{{Time: Epoch(), Level: "info", Message: "\u2028\U0010FFFF\t\n", Fields: fields}}}
+		c.Effects = core.Effects{
+			State:    []core.StateWrite{{Owner: "x", Key: name + "\U0010FFFF", Value: json.RawMessage(text)}},
+			Messages: []core.Message{core.EventOf(core.Invocation{ExecutionID: e.ID, TaskID: e.TaskID}, "1", "x.y", json.RawMessage(text))},
+		}
+		done, err := f.Finish(f.Context(), []core.Completion{c})
+		require.NoError(f, err, name)
+		require.True(f, done[0].Applied)
+		require.True(f, text == string(compact(f.get(e.ID).Result)), "the result is as it was: %s", name) //nolint:testifylint // Equal would print it
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 func (s storeSuite) outbox(t *testing.T) {
 	s.run(t, "a message has everything that was said", messageComplete)
+	s.run(t, "what comes of no execution is told at once", messagesOfNone)
 	s.run(t, "every way to end is an event, and what goes on is none", everyEndIsAnEvent)
 	s.run(t, "what fails for good is an alert", failuresAlert)
 	s.run(t, "occurrences that were missed together are one alert", missedAlert)
@@ -64,6 +65,22 @@ func messageComplete(f *fixture) {
 		require.Equal(f, core.StatusFailed, data.Execution.Status)
 	}
 	require.NotEqual(f, f.messages(core.MessageEvent)[0].ID, f.messages(core.MessageAlert)[0].ID)
+}
+
+func messagesOfNone(f *fixture) {
+	event := core.PluginEvent{Kind: core.TypePluginRefused, Node: "a", Type: "x", Reason: "it is „broken“"}
+	early, ahead := event.Message(f.clock.Now().Add(-time.Minute)), event.Message(f.clock.Now().Add(time.Hour))
+	require.NoError(f, f.Tell(f.Context(), []core.Message{early, ahead}))
+	require.NoError(f, f.Tell(f.Context(), nil))
+	got := f.messages(core.MessageEvent)
+	require.Len(f, got, 2, "another clock holds nothing up")
+	want := early
+	want.Seq, got[0].Data = got[0].Seq, compact(got[0].Data)
+	require.Equal(f, want, got[0])
+	require.JSONEq(f, `{"node":"a","type":"x","reason":"it is „broken“"}`, string(got[0].Data))
+	require.Equal(f, []any{ahead.ID, core.Instant(f.clock.Now())}, []any{got[1].ID, got[1].Time})
+	f.settleMessages([]int64{got[0].Seq, got[1].Seq})
+	require.Empty(f, f.messages(core.MessageEvent))
 }
 
 func everyEndIsAnEvent(f *fixture) {

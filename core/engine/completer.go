@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -16,11 +18,15 @@ type completer struct {
 	done   <-chan core.Completion
 	ended  func() // a gate may have opened, a retry or a dependent be waiting
 	fault  func(part string, err error)
+
+	aside     chan struct{} // a token for each end that is set aside
+	insisting sync.WaitGroup
 }
 
 // run writes groups until the channel is closed and empty. When ctx ends, what
 // the store has not taken is dropped: its leases expire and it runs again.
 func (c *completer) run(ctx context.Context) {
+	defer c.insisting.Wait()
 	for {
 		group := c.gather(ctx)
 		if len(group) == 0 {
@@ -60,16 +66,113 @@ func (c *completer) gather(ctx context.Context) []core.Completion {
 // write stores a group, again and again while the store does not answer: the
 // work is done and its result is worth waiting for. Tokens make the repetition
 // harmless.
+//
+// Of a group that the store refuses each end is written by itself, and what it
+// still refuses is set aside, so that it holds up no other.
 func (c *completer) write(ctx context.Context, group []core.Completion) {
 	for backoff := minBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxBackoff) {
-		finished, err := c.finish(ctx, group)
+		err := c.try(ctx, group)
 		if err == nil {
-			c.announce(ctx, group, finished)
 			return
 		}
-		c.fault("completer", err)
+		if notTaken(err) {
+			for _, d := range c.stubborn(ctx, group) {
+				c.setAside(ctx, d)
+			}
+			return
+		}
 		pause(ctx, backoff)
 	}
+}
+
+// maxAside is how many ends that the store refuses may be set aside. Further ones
+// hold up those behind them, since it is not about what they bring.
+const maxAside = 16
+
+func (c *completer) setAside(ctx context.Context, d core.Completion) {
+	select {
+	case c.aside <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	c.insisting.Go(func() {
+		defer func() { <-c.aside }()
+		c.insist(ctx, d)
+	})
+}
+
+// insist writes an end that the store has refused, and after a while without what
+// it brings.
+func (c *completer) insist(ctx context.Context, d core.Completion) {
+	refusals := 0
+	for backoff := minBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxBackoff) {
+		pause(ctx, backoff)
+		err := c.try(ctx, []core.Completion{d})
+		if err == nil {
+			return
+		}
+		if !notTaken(err) {
+			continue
+		}
+		if refusals++; refusals >= maxRefusals && c.giveUp(ctx, d, err) {
+			return
+		}
+	}
+}
+
+// maxRefusals is how often the store may refuse an end, within some six seconds,
+// before it is written without what it brings.
+const maxRefusals = 7
+
+// notKept is how an attempt fails whose end the store refuses. Another one would
+// most likely bring the same.
+const notKept = "the attempt has ended, and the database cannot keep what it brought; the server's log has the reason"
+
+// notTaken tells whether the store has answered, and that it will not have this.
+func notTaken(err error) bool {
+	return core.CodeOf(err) != core.CodeUnavailable && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+}
+
+// try stores a group once.
+func (c *completer) try(ctx context.Context, group []core.Completion) error {
+	finished, err := c.finish(ctx, group)
+	if err != nil {
+		c.fault("completer", err)
+		return err
+	}
+	c.announce(ctx, group, finished)
+	return nil
+}
+
+// stubborn stores each of a group that was refused by itself and returns those that
+// failed.
+func (c *completer) stubborn(ctx context.Context, group []core.Completion) []core.Completion {
+	if len(group) == 1 {
+		return group
+	}
+	var left []core.Completion
+	for i := range group {
+		if c.try(ctx, group[i:i+1]) != nil {
+			left = append(left, group[i])
+		}
+	}
+	return left
+}
+
+// giveUp ends an execution without the result, the log and the effects that the
+// store refuses. It reports false when the store does not take that either: then
+// it is not about them.
+func (c *completer) giveUp(ctx context.Context, d core.Completion, reason error) bool {
+	bare := core.Completion{Lease: d.Lease, Settle: func(now time.Time, e *core.Execution) {
+		asked := *e
+		d.Settle(now, &asked) // knows which plugin it was
+		e.Fail(&core.Failure{Code: core.CodeResultRefused, Class: core.ClassPermanent, Message: notKept}, asked.Plugin, 0, now)
+	}}
+	if c.try(ctx, []core.Completion{bare}) != nil {
+		return false
+	}
+	c.cfg.Logger.Error("result dropped: the store refuses it", "execution_id", d.ExecutionID, "error", reason)
+	return true
 }
 
 func (c *completer) finish(ctx context.Context, group []core.Completion) ([]core.Finished, error) {

@@ -89,7 +89,7 @@ func New(cfg Config) (*Engine, error) {
 	e.registrar = newLoop("registrar", cfg.LeaseTTL, e.fault, reg.step)
 	e.registrar.last = reg.forget
 	e.janitor = &janitor{cfg: cfg, fault: e.fault}
-	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, ended: e.wakeAll, fault: e.fault}
+	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, ended: e.wakeAll, fault: e.fault, aside: make(chan struct{}, maxAside)}
 	return e, nil
 }
 

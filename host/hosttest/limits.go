@@ -3,6 +3,7 @@ package hosttest
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +21,7 @@ func (s *suite) limits() map[string]func(*testing.T) {
 		"memory within the limit": func(t *testing.T) {
 			require.Equal(t, "32", string(s.do(t, roomy, order{Do: "memory", N: 32}).Result))
 		},
+		"processor time": s.testProcessorTime,
 		"output flood": func(t *testing.T) {
 			_, f := s.fail(t, tight, order{Do: "output", N: 5000})
 			expect(t, f, core.CodePluginOutputLimit, core.ClassRetryable)
@@ -27,8 +29,10 @@ func (s *suite) limits() map[string]func(*testing.T) {
 		"output within the limit": func(t *testing.T) {
 			require.Len(t, s.do(t, tight, order{Do: "output", N: 3900}).Result, 3902)
 		},
-		"log flood":    s.testLogFlood,
-		"output lines": s.testOutputLines,
+		"log":            s.testLog,
+		"log flood":      s.testLogFlood("more than 300 lines", order{Do: "log", N: 301}),
+		"long log flood": s.testLogFlood("more than 128KiB", order{Do: "log", Text: strings.Repeat("x", 10<<10), N: 13}),
+		"output lines":   s.testOutputLines,
 		"host-call flood": func(t *testing.T) {
 			_, f := s.fail(t, tight, order{Do: "call", Text: "config", N: 11})
 			expect(t, f, core.CodePluginCallLimit, core.ClassRetryable)
@@ -40,7 +44,26 @@ func (s *suite) limits() map[string]func(*testing.T) {
 	}
 }
 
-func (s *suite) testLogFlood(t *testing.T) {
+// testProcessorTime demands that the host learns what a run has computed.
+func (s *suite) testProcessorTime(t *testing.T) {
+	before := s.seen.cpu(frugal)
+	_, f := s.fail(t, frugal, order{Do: "loop"})
+	expect(t, f, core.CodePluginCPULimit, core.ClassRetryable)
+	require.Greater(t, s.seen.cpu(frugal)-before, 100*time.Millisecond, "its limit")
+}
+
+// testLogFlood demands that a run ends at the line that is too much, and keeps
+// what it had logged.
+func (s *suite) testLogFlood(want string, o order) func(*testing.T) {
+	return func(t *testing.T) {
+		out, f := s.fail(t, tight, o)
+		expect(t, f, core.CodePluginLogLimit, core.ClassRetryable)
+		require.Contains(t, f.Message, want)
+		require.Equal(t, o.N-1, len(out.Logs)+out.LogsDropped)
+	}
+}
+
+func (s *suite) testLog(t *testing.T) {
 	const lines = 200
 	out := s.do(t, tight, order{Do: "log", Text: strings.Repeat("x", 50), N: lines})
 	require.Equal(t, lines, len(out.Logs)+out.LogsDropped)

@@ -50,7 +50,7 @@ plugins:
     runtime: %[1]s
     source: %[2]s
     init: %[3]s
-    limits: {memory: 24MiB, output: 4KiB, logs: 1KiB, hostCalls: 10}
+    limits: {memory: 24MiB, output: 4KiB, logs: 1KiB, logLines: 300, logBytes: 128KiB, hostCalls: 10}
   - type: brief
     runtime: %[1]s
     source: %[2]s
@@ -65,7 +65,7 @@ plugins:
     runtime: %[1]s
     source: %[2]s
     init: %[3]s
-    limits: {httpRequests: 5, httpRequestBytes: 2MiB, httpResponseBytes: 2MiB}
+    limits: {httpRequests: 5, httpRequestBytes: 2MiB, httpResponseBytes: 2MiB, httpBytes: 3584KiB}
     grants:
       http: ["%[4]s/**", "http://127.0.0.2/**", "%[5]s/**"]
       privateNetworks: [127.0.0.1/32]
@@ -107,18 +107,20 @@ type suite struct {
 	exit   core.Code
 	site   string // address of the suite's server
 	pulse  *Pulse
+	seen   *watcher
 	fickle string // the same, under a name that is every second look's another
 }
 
 func newSuite(t *testing.T, f Factory) *suite {
 	path := filepath.Join(t.TempDir(), "plugins.yaml")
-	s := &suite{shared: f.Shared, exit: f.Exit, site: newSite(t), pulse: NewPulse(t)}
+	s := &suite{shared: f.Shared, exit: f.Exit, site: newSite(t), pulse: NewPulse(t), seen: &watcher{}}
 	s.fickle = strings.Replace(s.site, "127.0.0.1", "fickle.test", 1)
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, catalogue, f.Name, f.Build(t), cmp.Or(f.Init, host.InitImage), s.site, s.fickle), 0o600))
 	s.host = host.New(host.Config{
 		Path:        path,
 		Runtimes:    map[string]host.Runtime{f.Name: f.New(t)},
 		Checkpoints: newCheckpoints(),
+		Observer:    s.seen,
 		Egress:      host.EgressConfig{Resolver: Resolver(rebind)},
 		Environ:     func(name string) (string, bool) { return canary, name == "SECRET_CANARY" },
 	})

@@ -68,6 +68,7 @@ func (s *suite) web() map[string]func(*testing.T) {
 		"a secret that is not granted":   s.testSecret,
 		"a body that is too large":       s.testTooLarge,
 		"more requests than are allowed": s.testTooMany,
+		"more bytes than are allowed":    s.testTooMuch,
 	}
 }
 
@@ -103,6 +104,13 @@ func (s *suite) testTooMany(t *testing.T) {
 	_, f := s.fail(t, online, order{Do: "http", Text: "GET " + s.site + "/echo", N: 6})
 	expect(t, f, core.CodePluginEgressLimit, core.ClassRetryable)
 	require.Contains(t, f.Message, "more than 5")
+}
+
+// testTooMuch has a run send what it may, and get back more than it then may.
+func (s *suite) testTooMuch(t *testing.T) {
+	_, f := s.fail(t, online, order{Do: "upload", Text: s.site + "/mirror", N: 2 << 20})
+	expect(t, f, core.CodePluginEgressLimit, core.ClassRetryable)
+	require.Contains(t, f.Message, "httpBytes")
 }
 
 func (s *suite) testHang(t *testing.T) {

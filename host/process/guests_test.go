@@ -139,6 +139,8 @@ func (c *caller) Output(_ host.Stream, p []byte) {
 	c.output = append(c.output, p[:min(len(p), max(0, 1<<16-len(c.output)))]...)
 }
 
+func (*caller) Computed(time.Duration) {}
+
 func (c *caller) text() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

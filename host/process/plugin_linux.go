@@ -87,6 +87,9 @@ func (nobody) Call(context.Context, string, []byte) ([]byte, error) { return nil
 
 func (nobody) Output(host.Stream, []byte) {}
 
+// Computed implements host.Caller.
+func (nobody) Computed(time.Duration) {}
+
 // Handle implements host.Plugin.
 func (p *plugin) Handle(ctx context.Context, request []byte, caller host.Caller) (frame []byte, err error) {
 	err = p.in(ctx, caller, func(r *run) error {

@@ -54,6 +54,10 @@ func (r *run) serve(ctx context.Context, request []byte) ([]byte, error) {
 	}()
 	meter := newMeter(r.process.limits.CPU)
 	defer meter.stop()
+	defer func() {
+		r.process.charge()
+		r.caller.Computed(r.process.computed(r))
+	}()
 	for {
 		select {
 		case a := <-done:

@@ -66,7 +66,7 @@ func loadGuest(t testing.TB, r host.Runtime, pkg string) host.Plugin {
 	t.Helper()
 	p, err := r.Load(t.Context(), host.Artifact{
 		Type: "x", Bytes: guest(t, pkg), Logger: hclog.NewNullLogger(),
-		Limits: host.Limits{Memory: 64 * host.MiB, Output: host.MiB, Timeout: time.Minute, Concurrency: 8},
+		Limits: host.Limits{Memory: 64 * host.MiB, Output: host.MiB, CPU: 10 * time.Second, Timeout: time.Minute, Concurrency: 8},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { closed(t, p) })

@@ -151,3 +151,6 @@ var errNoCalls = errors.New("operations cannot be called while describing the pl
 func (nobody) Call(context.Context, string, []byte) ([]byte, error) { return nil, errNoCalls }
 
 func (nobody) Output(host.Stream, []byte) {}
+
+// Computed implements host.Caller.
+func (nobody) Computed(time.Duration) {}

@@ -27,7 +27,7 @@ const order = `{"runId": "0123456789abcdef", "attempt": 2, "config": {"url": "ht
 func BenchmarkIsolation(b *testing.B) {
 	r := newRuntime(b)
 	p := loadGuest(b, r, jsonEcho)
-	a := host.Artifact{Bytes: guest(b, jsonEcho), Logger: hclog.NewNullLogger(), Init: host.InitPerRun, Limits: host.Limits{Memory: 64 * host.MiB, Output: host.MiB}}
+	a := host.Artifact{Bytes: guest(b, jsonEcho), Logger: hclog.NewNullLogger(), Init: host.InitPerRun, Limits: host.Limits{Memory: 64 * host.MiB, Output: host.MiB, CPU: 10 * time.Second}}
 	fresh, err := r.Load(b.Context(), a)
 	require.NoError(b, err)
 	defer closed(b, fresh)

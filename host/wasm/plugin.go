@@ -82,6 +82,7 @@ func (p *plugin) do(ctx context.Context, caller host.Caller, f func(*instance, c
 		frame, err = f(i, ctx)
 		return err
 	})
+	caller.Computed(r.meter.used)
 	if err != nil {
 		r.failed = true
 		frame, err = nil, p.fault(ctx, i, r, err)

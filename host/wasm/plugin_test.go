@@ -3,6 +3,7 @@ package wasm_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,6 +24,8 @@ func (c *caller) Call(_ context.Context, op string, _ []byte) ([]byte, error) {
 }
 
 func (c *caller) Output(host.Stream, []byte) {}
+
+func (*caller) Computed(time.Duration) {}
 
 // imports of a module that calls; its own functions begin at index 2.
 var both = []string{importFunction("task", "call", typeCall), importFunction("task", "take", typeTake)}

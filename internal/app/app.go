@@ -85,7 +85,9 @@ func New(ctx context.Context, cfg config.Config, log hclog.Logger, version strin
 	}
 	drafts := &drafts{}
 	var closeRuntimes func(context.Context) error
-	if a.host, closeRuntimes, err = newHost(cfg, log, host.Config{State: a.store, Checkpoints: a.store, Pruner: a.store, Drafter: drafts, Opened: a.lookAgain}); err != nil {
+	news := newTeller(cfg.NodeID, a.store, clock, log.Named("plugins"))
+	a.background("plugin events", news.run)
+	if a.host, closeRuntimes, err = newHost(cfg, log, host.Config{Tell: news.tell, State: a.store, Checkpoints: a.store, Pruner: a.store, Drafter: drafts, Opened: a.lookAgain, Observer: a.metrics}); err != nil {
 		return nil, err
 	}
 	a.onStop("plugin runtimes", closeRuntimes)

@@ -42,6 +42,21 @@ func (o *outbox) prune(bound time.Time, limit int) int {
 	return n
 }
 
+// Tell implements core.OutboxStore.
+func (s *Store) Tell(ctx context.Context, messages []core.Message) error {
+	now, err := s.begin(ctx, "tell")
+	if err != nil {
+		return err
+	}
+	defer s.end()
+	messages = core.NotAfter(messages, now)
+	for i := range messages {
+		messages[i].Data = bytes.Clone(messages[i].Data)
+	}
+	s.outbox.post(messages)
+	return nil
+}
+
 // Outbox implements core.OutboxStore.
 func (s *Store) Outbox(ctx context.Context, kind core.MessageKind, limit int) (core.OutboxReport, error) {
 	now, err := s.begin(ctx, "read outbox")

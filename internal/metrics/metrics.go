@@ -12,7 +12,7 @@ import (
 )
 
 // Metrics counts what it observes and looks at the node when somebody asks. It
-// is a core.Observer and safe for concurrent use.
+// is a core.Observer, a host.Observer and safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 	types    *bounded
@@ -27,6 +27,7 @@ type Metrics struct {
 	expired  prometheus.Counter
 	faults   *prometheus.CounterVec
 	locks    *prometheus.HistogramVec
+	hosting  hosting
 }
 
 // Buckets in seconds: from a quick plugin to the default timeout, and from a
@@ -50,6 +51,7 @@ func New(version string) *Metrics {
 	m.givenUp = m.counter("messages_given_up_total", "Messages that were not delivered and will not be, by kind: alert or notification.", "kind")
 	m.faults = m.counter("engine_faults_total", "Steps of the engine that failed and were repeated, by part.", "part")
 	m.locks = m.histogram("lock_acquisition_seconds", "Attempts to take a lease, by result.", lockBuckets, "result")
+	m.hosting = m.newHosting()
 	m.expired = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: namespace, Name: "leases_expired_total", Help: "Executions taken back because their worker was silent.",
 	})

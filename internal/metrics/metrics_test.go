@@ -86,6 +86,36 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	require.Contains(t, text, "go_goroutines")
 }
 
+func TestWhatPluginsDoIsCounted(t *testing.T) {
+	m := metrics.New("test")
+	observeHosting(m)
+	text := page(t, m)
+	for _, line := range []string{
+		`scheduler_plugin_calls_total{op="http",outcome="ok",type="x"} 2`,
+		`scheduler_plugin_call_duration_seconds_bucket{op="http",outcome="ok",le="0.1"} 1`,
+		`scheduler_plugin_call_duration_seconds_count{op="http",outcome="ok"} 2`,
+		`scheduler_plugin_requests_total{status="4xx",type="x"} 1`, `scheduler_plugin_requests_total{status="none",type="x"} 1`,
+		`scheduler_plugin_request_bytes_total{direction="out",type="x"} 15`, `scheduler_plugin_request_bytes_total{direction="in",type="x"} 30`,
+		`scheduler_plugin_runs_total{outcome="ok",type="x"} 1`, `scheduler_plugin_runs_total{outcome="TIMEOUT",type="x"} 1`,
+		`scheduler_plugin_run_duration_seconds_count{type="x"} 2`, `scheduler_plugin_cpu_seconds_total{type="x"} 0.75`,
+		`scheduler_plugin_load_duration_seconds_count{outcome="loaded",runtime="wasm"} 1`, `scheduler_plugin_load_duration_seconds_count{outcome="failed",runtime="process"} 1`,
+	} {
+		require.Contains(t, text, line+"\n")
+	}
+}
+
+// observeHosting has everything happen to a plugin that is counted.
+func observeHosting(m *metrics.Metrics) {
+	m.ObserveCall("x", "http", "ok", time.Second)
+	m.ObserveCall("x", "http", "ok", 50*time.Millisecond)
+	m.ObserveRequest("x", 404, 10, 30)
+	m.ObserveRequest("x", 0, 5, 0)
+	m.ObserveRun("x", "", time.Second, time.Second/2)
+	m.ObserveRun("x", core.CodeTimeout, time.Second, time.Second/4)
+	m.ObserveLoad("wasm", true, time.Second)
+	m.ObserveLoad("process", false, time.Second)
+}
+
 // Anybody can name a task type; a thousand of them must not become a thousand
 // series.
 func TestTaskTypesAreBounded(t *testing.T) {
@@ -173,6 +203,7 @@ func TestTheDocumentationIsComplete(t *testing.T) {
 	m := metrics.New("test")
 	m.Watch(memory.NewStore(coretest.NewClock(t)), fixedLoad{})
 	m.WatchPlugins(fixedPlugins{{Type: "x", State: core.PluginLoaded}})
+	observeHosting(m)
 	e := execution("x", ran(time.Second, core.StatusSucceeded))
 	code := core.CodeTimeout
 	e.ErrorCode = &code

@@ -43,6 +43,11 @@ func (c conn) post(ctx context.Context, messages []core.Message) error {
 	})
 }
 
+// Tell implements core.OutboxStore.
+func (s *Store) Tell(ctx context.Context, messages []core.Message) error {
+	return s.write(ctx, "tell", func(ctx context.Context, c conn) error { return c.post(ctx, core.NotAfter(messages, c.now)) })
+}
+
 // Outbox implements core.OutboxStore.
 func (s *Store) Outbox(ctx context.Context, kind core.MessageKind, limit int) (core.OutboxReport, error) {
 	var report core.OutboxReport

@@ -97,4 +97,5 @@ type Limits struct {
 	HTTPRequests      int64 `json:"httpRequests,omitempty"`
 	HTTPRequestBytes  int64 `json:"httpRequestBytes,omitempty"`
 	HTTPResponseBytes int64 `json:"httpResponseBytes,omitempty"`
+	HTTPBytes         int64 `json:"httpBytes,omitempty"`
 }

@@ -72,7 +72,7 @@ func (i *interpreter) plugin(declare *goja.Object) sdk.Plugin {
 		Limits: sdk.Limits{
 			Memory: m.Limits.Memory, Timeout: milliseconds(m.Limits.TimeoutMS), CPU: milliseconds(m.Limits.CPUMS), Output: m.Limits.Output, State: m.Limits.State,
 			HostCalls: m.Limits.HostCalls, HTTPRequests: m.Limits.HTTPRequests,
-			HTTPRequestBytes: m.Limits.HTTPRequestBytes, HTTPResponseBytes: m.Limits.HTTPResponseBytes,
+			HTTPRequestBytes: m.Limits.HTTPRequestBytes, HTTPResponseBytes: m.Limits.HTTPResponseBytes, HTTPBytes: m.Limits.HTTPBytes,
 		},
 		Handle: i.handle,
 	}

@@ -113,7 +113,7 @@ func (p *handPipeline) run(n int) {
 		parts.Go(func() error { return p.work(ctx, finish) })
 		parts.Go(func() error { return p.end(ctx, finish, ended) })
 	}
-	for left := n; left > 0; left -= <-ended { //nolint:revive // what is left is all that counts
+	for left := n; left > 0; left -= <-ended {
 	}
 	cancel()
 	require.NoError(p.b, parts.Wait())

@@ -78,7 +78,7 @@ func (d *dispatcher) rest(ctx context.Context, took time.Duration) {
 }
 
 // longLook is how long a look at the store may take that nobody need rest after.
-const longLook = 10 * time.Millisecond
+const longLook = 100 * time.Millisecond
 
 // call tells the other nodes that there is more than one dispatcher takes at a
 // time. They would find it themselves, but only after Idle.

@@ -36,6 +36,10 @@ func (s *Store) Ready(ctx context.Context, limit int, closed func(taskType, rate
 // gates.
 const readyPage = 1000
 
+// firstPage is how many are looked at before it is known whether the gates are
+// open: a full type has its slots free a few at a time.
+const firstPage = 100
+
 // readyRow is an execution that waits.
 type readyRow struct {
 	candidateRow
@@ -47,9 +51,9 @@ type readyRow struct {
 // so that a long queue costs no more than a short one.
 func (c conn) readyInOrder(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ready []core.ReadyExecution, more bool, err error) {
 	gates, policies := c.newGates(), policies{}
-	size := min(limit+1, readyPage) // all it takes when all gates are open
-	var full []string               // types; those behind the first page are left where they are
-	for after := (readyRow{}); ; size = readyPage {
+	size := min(limit+1, firstPage)
+	var full []string // types; those behind the first page are left where they are
+	for after := (readyRow{}); ; {
 		page, err := c.waiting(ctx, after, full, size)
 		if err != nil {
 			return nil, false, err
@@ -77,7 +81,11 @@ func (c conn) readyInOrder(ctx context.Context, limit int, closed func(taskType,
 		if len(page) < size {
 			return ready, false, nil
 		}
-		full = gates.fullTypes()
+		if len(ready) == firstPage { // all of it may go
+			size = min(limit+1-firstPage, readyPage)
+		} else {
+			size, full = readyPage, gates.fullTypes()
+		}
 		after = page[len(page)-1]
 	}
 }

@@ -55,6 +55,7 @@ fuzz: ## fuzz each target for 30 s
 	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 30s $$dir || exit 1; done || exit 1; done
 
 lint: ## gofmt, go vet and golangci-lint
+	@! git grep -nE '^(<<<<<<<|>>>>>>>) '
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	cd examples/javascript && GOOS=wasip1 GOARCH=wasm go vet ./...

@@ -14,7 +14,7 @@ import (
 //
 // Errors: NOT_FOUND, PRECONDITION_FAILED, CONFLICT, TASK_LOCKED as an *Error;
 // anything else means that the store did not answer, and the step may or may
-// not have happened. All methods are safe for concurrent use.
+// not have happened; but with ErrRefused it has not. All methods are safe for concurrent use.
 type Store interface {
 	TaskStore
 	ScheduleStore
@@ -40,6 +40,10 @@ var ErrIdempotencyReuse = &Error{
 	Code: CodeValidationFailed, Message: "this Idempotency-Key was used for a different request",
 	Fields: []FieldProblem{{Field: "Idempotency-Key", Problem: "was used for a different request"}},
 }
+
+// ErrRefused says that a store cannot keep what it was given: another try of the
+// same would end in the same way.
+var ErrRefused = errors.New("the store cannot keep this")
 
 // ErrReplayed says that the request was carried out before; the accompanying
 // value is what it made then.

@@ -62,3 +62,14 @@ func (l *listener) of(execution string) []event {
 	}
 	return found
 }
+
+// ids returns the ids of all events, in the order in which they were told.
+func (l *listener) ids() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := make([]string, len(l.events))
+	for i, e := range l.events {
+		ids[i] = e.ID
+	}
+	return ids
+}

@@ -54,7 +54,7 @@ func hostileModules(c *cluster) {
 	a, b := c.node(), c.node()
 	for _, n := range []*node{a, b} {
 		n.writePlugins(effectPlugin + "  - {type: guest, runtime: wasm, source: guest.wasm, limits: " +
-			"{memory: 32MiB, timeout: 15s, cpu: 2s, output: 64KiB, logs: 16KiB, logLines: 1000, hostCalls: 50}}\n")
+			"{memory: 32MiB, timeout: 30s, cpu: 1s, output: 64KiB, logs: 16KiB, logLines: 1000, hostCalls: 50}}\n")
 	}
 	c.start(a, b)
 	neighbour := c.create(a, every(nil, nil))

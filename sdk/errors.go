@@ -20,8 +20,9 @@ func Permanent(err error) error {
 }
 
 // RetryAfter marks err as one that goes away in a while: when the retry policy
-// allows another attempt, it starts no earlier than after d. It keeps err in
-// the chain. RetryAfter of nil is nil; a negative d counts as zero.
+// allows another attempt, it starts no earlier than after d. A d above zero also
+// says that what is left to do was not done: with delivery at_most_once only such
+// an error is followed by another attempt. It keeps err in the chain. RetryAfter of nil is nil; a negative d counts as zero.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		return nil

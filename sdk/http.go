@@ -135,8 +135,10 @@ func (r HTTPResponse) RetryAfter() time.Duration {
 
 // Err returns nil for a status of 200 to 299, and otherwise an error that a
 // handler can return as it is: 408, 429 and those from 500 on can be tried
-// again, after RetryAfter, and all others are permanent. It quotes the beginning
-// of the body.
+// again, after a 429 when RetryAfter has passed, and all others are permanent. It
+// quotes the beginning of the body. Of a 503 it names no time, though the server
+// may have: behind a gateway the request may have been carried out, and who names
+// a time says that it was not.
 func (r HTTPResponse) Err() error {
 	if r.Status >= 200 && r.Status < 300 {
 		return nil
@@ -145,8 +147,11 @@ func (r HTTPResponse) Err() error {
 	if len(r.Body) > 0 {
 		err = fmt.Errorf("%w: %s", err, strings.ToValidUTF8(string(r.Body[:min(len(r.Body), errorExcerpt)]), ""))
 	}
-	if r.Status == 408 || r.Status == 429 || r.Status >= 500 {
+	switch {
+	case r.Status == 429:
 		return RetryAfter(r.RetryAfter(), err)
+	case r.Status == 408, r.Status >= 500:
+		return err
 	}
 	return Permanent(err)
 }

@@ -76,10 +76,14 @@ func (c *completer) write(ctx context.Context, group []core.Completion) {
 			return
 		}
 		if notTaken(err) {
-			for _, d := range c.stubborn(ctx, group) {
+			var refused []core.Completion
+			refused, group = c.stubborn(ctx, group)
+			for _, d := range refused {
 				c.setAside(ctx, d)
 			}
-			return
+			if len(group) == 0 {
+				return
+			}
 		}
 		pause(ctx, backoff)
 	}
@@ -128,9 +132,9 @@ const maxRefusals = 7
 // most likely bring the same.
 const notKept = "the attempt has ended, and the database cannot keep what it brought; the server's log has the reason"
 
-// notTaken tells whether the store has answered, and that it will not have this.
+// notTaken tells whether the store will not have this, whatever its own state.
 func notTaken(err error) bool {
-	return core.CodeOf(err) != core.CodeUnavailable && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+	return errors.Is(err, core.ErrRefused) || core.CodeOf(err) == core.CodeConflict
 }
 
 // try stores a group once.
@@ -144,19 +148,24 @@ func (c *completer) try(ctx context.Context, group []core.Completion) error {
 	return nil
 }
 
-// stubborn stores each of a group that was refused by itself and returns those that
-// failed.
-func (c *completer) stubborn(ctx context.Context, group []core.Completion) []core.Completion {
+// stubborn stores each of a group that was refused by itself. It returns those that
+// are refused again, and those that it has not come to when the store ceased to
+// answer.
+func (c *completer) stubborn(ctx context.Context, group []core.Completion) (refused, left []core.Completion) {
 	if len(group) == 1 {
-		return group
+		return group, nil
 	}
-	var left []core.Completion
 	for i := range group {
-		if c.try(ctx, group[i:i+1]) != nil {
-			left = append(left, group[i])
+		err := c.try(ctx, group[i:i+1])
+		switch {
+		case err == nil:
+		case notTaken(err):
+			refused = append(refused, group[i])
+		default:
+			return refused, group[i:]
 		}
 	}
-	return left
+	return refused, nil
 }
 
 // giveUp ends an execution without the result, the log and the effects that the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,9 +32,9 @@ func (p *picky) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 	}
 	for _, d := range done {
 		for _, w := range d.Effects.State {
-			if w.Key == poison || p.full.Load() {
+			if w.Key == poison {
 				p.tries.Add(1)
-				return nil, errors.New("unsupported Unicode escape sequence")
+				return nil, fmt.Errorf("unsupported Unicode escape sequence: %w", core.ErrRefused)
 			}
 		}
 	}

@@ -43,18 +43,18 @@ func (t *teller) tell(e core.PluginEvent) {
 
 // run writes events until ctx ends, and what waits then once more.
 func (t *teller) run(ctx context.Context) {
-	for {
+	var left []core.Message
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellAtLast)
-			defer cancel()
-			if rest := t.rest(); len(rest) > 0 {
-				_ = t.store.Tell(last, rest) // nobody waits for it any more
-			}
-			return
 		case m := <-t.queue:
-			t.write(ctx, append([]core.Message{m}, t.rest()...))
+			left = t.write(ctx, append([]core.Message{m}, t.rest()...))
 		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellAtLast)
+	defer cancel()
+	if left = append(left, t.rest()...); len(left) > 0 {
+		_ = t.store.Tell(last, left) // nobody waits for it any more
 	}
 }
 
@@ -71,14 +71,15 @@ func (t *teller) rest() []core.Message {
 	}
 }
 
-// write writes messages, again until the store takes them.
-func (t *teller) write(ctx context.Context, messages []core.Message) {
+// write writes messages, again until the store takes them. It returns what it has
+// not written when ctx ends.
+func (t *teller) write(ctx context.Context, messages []core.Message) []core.Message {
 	for told := false; ctx.Err() == nil; {
 		bounded, cancel := context.WithTimeout(ctx, tellTime)
 		err := t.store.Tell(bounded, messages)
 		cancel()
 		if err == nil {
-			return
+			return nil
 		}
 		if !told {
 			told = true
@@ -89,4 +90,5 @@ func (t *teller) write(ctx context.Context, messages []core.Message) {
 		case <-time.After(tellAgain):
 		}
 	}
+	return messages
 }

@@ -16,7 +16,7 @@ func (v verbatim) Unwrap() error { return v.error }
 
 // wrap is the one border that errors cross on their way out. What the contract
 // names passes as it is; a broken constraint becomes a CONFLICT, a database that
-// does not serve UNAVAILABLE; all else is wrapped with the operation. sql.ErrNoRows is translated where it occurs,
+// does not serve UNAVAILABLE, what it cannot keep core.ErrRefused; all else is wrapped with the operation. sql.ErrNoRows is translated where it occurs,
 // because only there is it known what was not found.
 func (s *Store) wrap(operation string, err error) error {
 	if err == nil {
@@ -36,6 +36,9 @@ func (s *Store) wrap(operation string, err error) error {
 	}
 	if s.dialect.away(err) {
 		return &core.Error{Code: core.CodeUnavailable, Message: operation + ": the database does not serve now; try again", Err: err}
+	}
+	if s.dialect.refuses(err) {
+		return fmt.Errorf("%s: %w: %w", operation, core.ErrRefused, err)
 	}
 	return fmt.Errorf("%s: %w", operation, err)
 }

@@ -39,7 +39,6 @@ const (
 	holdsSlot  = `status IN ('queued', 'running')`
 	isWaiting  = `status IN ('pending', 'queued', 'retrying')`
 	hasRetryOf = `retry_of IS NOT NULL`
-	isAhead    = `due_at > created_at`
 	isWatched  = `late_at IS NOT NULL AND (start_time IS NULL OR start_time >= late_at)`
 
 	isPutOff = `tries > 0` // of outbox

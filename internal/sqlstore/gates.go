@@ -56,18 +56,19 @@ func (c conn) gatesOf(ctx context.Context, candidates []candidateRow) (gates, er
 	if err := c.holdSlots(ctx, needed.keys, needed.types); err != nil {
 		return g, err
 	}
-	return g, c.count(ctx, g, needed, isRunning)
+	return g, c.count(ctx, g, needed, false)
 }
 
 // know reads what g does not know yet of what decides whether these executions
 // may be queued: who is queued holds a slot as who runs.
 func (c conn) know(ctx context.Context, g gates, candidates []candidateRow) error {
-	return c.count(ctx, g, g.needed(candidates), holdsSlot)
+	return c.count(ctx, g, g.needed(candidates), true)
 }
 
-// count notes in g who holds the slots of what is needed.
-func (c conn) count(ctx context.Context, g gates, needed slots, condition string) error {
-	held, err := c.held(ctx, needed, condition)
+// count notes in g who holds the slots of what is needed: who runs, and who is
+// queued, too, if that counts.
+func (c conn) count(ctx context.Context, g gates, needed slots, queued bool) error {
+	held, err := c.held(ctx, needed, queued)
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,11 @@ type slotRow struct {
 // it is on the way of every start. There are no more names than candidates. Each
 // condition is said in the form that an index serves: a type is looked for among
 // all that run and, apart, among all that is queued.
-func (c conn) held(ctx context.Context, needed slots, condition string) (rows []slotRow, err error) {
+func (c conn) held(ctx context.Context, needed slots, queued bool) (rows []slotRow, err error) {
+	condition := isRunning
+	if queued {
+		condition = holdsSlot
+	}
 	type count struct {
 		kind, column, condition string
 		names                   []string
@@ -113,7 +118,7 @@ func (c conn) held(ctx context.Context, needed slots, condition string) (rows []
 		{"key", `concurrency_key`, holdsSlot + ` AND ` + condition, needed.keys},
 		{"type", `type`, isRunning, needed.types},
 	}
-	if condition == holdsSlot {
+	if queued {
 		counts = append(counts, count{"type", `type`, isQueued, needed.types})
 	}
 	var parts []string
@@ -175,21 +180,14 @@ func (g gates) open(e gateRow) bool {
 	if e.ExclusiveTask != nil && g.tasks[*e.ExclusiveTask] {
 		return false
 	}
-	if core.TypeFull(g.limit(e.Type), g.types[e.Type]) {
+	if g.full(e.Type) {
 		return false
 	}
 	return e.ConcurrencyKey == nil || g.keys[*e.ConcurrencyKey] < max(1, e.MaxConcurrency)
 }
 
-// fullTypes lists the types that have no free slot, as far as they are known.
-func (g gates) fullTypes() (full []string) {
-	for name, held := range g.types {
-		if core.TypeFull(g.limit(name), held) {
-			full = append(full, name)
-		}
-	}
-	return full
-}
+// full reports whether a type has no free slot.
+func (g gates) full(taskType string) bool { return core.TypeFull(g.limit(taskType), g.types[taskType]) }
 
 // take counts the execution in.
 func (g gates) take(e gateRow) {
@@ -215,7 +213,7 @@ func (s *Store) Occupancy(ctx context.Context, key, taskType string) (core.Occup
 	o := core.Occupancy{TypeLimit: s.typeLimit()(taskType)}
 	err := s.snapshot(ctx, "count slots", func(ctx context.Context, c conn) error {
 		g := c.newGates()
-		if err := c.count(ctx, g, slots{keys: []string{key}, types: []string{taskType}}, holdsSlot); err != nil {
+		if err := c.count(ctx, g, slots{keys: []string{key}, types: []string{taskType}}, true); err != nil {
 			return err
 		}
 		o.Key, o.Type = g.keys[key], g.types[taskType]

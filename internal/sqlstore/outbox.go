@@ -186,8 +186,8 @@ func (c conn) untilNextLate(ctx context.Context) (time.Duration, error) {
 func (c conn) pruneOutbox(ctx context.Context, before time.Time, limit int) (int, error) {
 	n, err := c.exec(ctx, `
 		WITH oldest AS (
-			SELECT seq, created_at FROM outbox WHERE seq > 0
-			ORDER BY seq LIMIT ?`+c.dialect.skipLocked+`)
-		DELETE FROM outbox WHERE seq IN (SELECT seq FROM oldest WHERE created_at < ?)`, limit, stamp(before))
+			SELECT seq FROM outbox
+			WHERE created_at < ? AND seq IN (SELECT seq FROM outbox WHERE seq > 0 ORDER BY seq LIMIT ?)`+c.dialect.skipLocked+`)
+		DELETE FROM outbox WHERE seq IN (SELECT seq FROM oldest)`, stamp(before), limit)
 	return int(n), err
 }

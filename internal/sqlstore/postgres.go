@@ -130,10 +130,11 @@ func postgresDSN(cfg PostgresConfig) (string, error) {
 	// planner that has not counted a table lately believes that it is small and
 	// reads it to the end, or that it is huge and compiles the statement and starts
 	// processes for it.
-	for _, name := range []string{"enable_seqscan", "jit"} {
-		q.Set(name, "off")
+	for name, value := range map[string]string{"enable_seqscan": "off", "jit": "off", "max_parallel_workers_per_gather": "0"} {
+		if !q.Has(name) {
+			q.Set(name, value)
+		}
 	}
-	q.Set("max_parallel_workers_per_gather", "0")
 	q.Set("binary_parameters", "yes") // one round trip a statement and not two
 	u.RawQuery = q.Encode()
 	return u.String(), nil
@@ -169,6 +170,7 @@ func postgresDialect(ctx context.Context, db *sqlx.DB, clock core.Clock) (dialec
 		pruneOld:   pruneOldPartitions,
 		violation:  postgresViolation,
 		repeatable: postgresRepeatable,
+		refuses:    postgresRefuses,
 		away:       postgresAway,
 	}
 	if clock != nil {

@@ -57,6 +57,17 @@ func postgresAway(err error) bool {
 	return e.Code.Class() == "53" || postgresRepeatable(err) // no room, no memory, too many connections
 }
 
+// postgresRefuses reports whether the server cannot keep what it was given: data
+// that are none, that break a constraint, or that are too large.
+func postgresRefuses(err error) bool {
+	e := pq.As(err)
+	if e == nil {
+		return false
+	}
+	class := e.Code.Class()
+	return class == "22" || class == "23" || class == "54"
+}
+
 func committing(err error) bool {
 	_, ok := errors.AsType[commitError](err)
 	return ok

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -52,9 +54,9 @@ type readyRow struct {
 func (c conn) readyInOrder(ctx context.Context, limit int, closed func(taskType, rateKey string) bool) (ready []core.ReadyExecution, more bool, err error) {
 	gates, policies := c.newGates(), policies{}
 	size := min(limit+1, firstPage)
-	var full []string // types; those behind the first page are left where they are
+	full := map[string]bool{} // types; those behind the first page are left where they are
 	for after := (readyRow{}); ; {
-		page, err := c.waiting(ctx, after, full, size)
+		page, err := c.waiting(ctx, after, slices.Sorted(maps.Keys(full)), size)
 		if err != nil {
 			return nil, false, err
 		}
@@ -62,6 +64,9 @@ func (c conn) readyInOrder(ctx context.Context, limit int, closed func(taskType,
 			return nil, false, err
 		}
 		for _, row := range page {
+			if gates.full(row.Type) {
+				full[row.Type] = true
+			}
 			if !gates.open(row.gateRow) || closed != nil && closed(row.Type, row.rateKey()) {
 				continue
 			}
@@ -84,7 +89,7 @@ func (c conn) readyInOrder(ctx context.Context, limit int, closed func(taskType,
 		if len(ready) == firstPage { // all of it may go
 			size = min(limit+1-firstPage, readyPage)
 		} else {
-			size, full = readyPage, gates.fullTypes()
+			size = readyPage
 		}
 		after = page[len(page)-1]
 	}
@@ -111,7 +116,7 @@ func (c conn) waiting(ctx context.Context, after readyRow, full []string, size i
 // the dispatcher awake, because the gate's opening will wake it.
 func (c conn) untilNextReady(ctx context.Context) (time.Duration, error) {
 	var next timestamp
-	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND `+isFree+` AND due_at > ? AND `+isAhead, stamp(c.now))
+	err := c.get(ctx, &next, `SELECT MIN(due_at) FROM executions WHERE `+isReady+` AND `+isFree+` AND due_at > ?`, stamp(c.now))
 	return until(c.now, next), err
 }
 

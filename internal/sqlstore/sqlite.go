@@ -193,6 +193,7 @@ func sqliteDialect(clock core.Clock) dialect {
 		},
 		violation:  sqliteViolation,
 		repeatable: func(error) bool { return false }, // there is nobody to undo it
+		refuses:    sqliteRefuses,
 		away:       func(error) bool { return false }, // it is a file: what is wrong with it does not pass by itself
 	}
 }
@@ -220,6 +221,19 @@ func sqliteViolation(err error) violation {
 		return foreignKeyViolation
 	}
 	return noViolation
+}
+
+// sqliteRefuses reports whether SQLite cannot keep what it was given.
+func sqliteRefuses(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code() & 0xff { // without what is said in more detail
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+		return true
+	}
+	return false
 }
 
 // registerFunctions adds fold(text), lower case for all letters: SQLite's own

@@ -69,6 +69,7 @@ type dialect struct {
 	pruneOld   func(ctx context.Context, c conn, before time.Time, limit int) (int, error) // remove history that ended before
 	violation  func(error) violation                                                       // which constraint an error is about
 	repeatable func(error) bool                                                            // the transaction did nothing, and may do better when repeated
+	refuses    func(error) bool                                                            // it is about what the database was given
 	away       func(error) bool                                                            // the database does not serve now, and nothing has happened
 }
 

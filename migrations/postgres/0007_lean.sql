@@ -3,12 +3,6 @@
 -- Every state of an execution is a new version of its row, with an entry in each
 -- of its indexes, so an index is only worth having for rows that need it.
 
--- Ready: when the next one is due. What was due when it was made is in nobody's
--- future.
-DROP INDEX executions_due_idx;
-CREATE INDEX executions_due_idx ON executions (due_at)
-    WHERE status IN ('pending', 'retrying') AND awaits IS NULL AND due_at > created_at;
-
 -- Ready and Claim: how many slots of each concurrency key are taken. Those of a
 -- type are counted by executions_queued_idx and executions_lease_idx.
 DROP INDEX executions_slots_idx;
@@ -32,6 +26,3 @@ CREATE INDEX outbox_due_idx ON outbox (kind, due_at);
 DROP INDEX executions_slots_idx;
 CREATE INDEX executions_slots_idx ON executions (concurrency_key, status, task_id, type)
     WHERE status IN ('queued', 'running');
-DROP INDEX executions_due_idx;
-CREATE INDEX executions_due_idx ON executions (due_at)
-    WHERE status IN ('pending', 'retrying') AND awaits IS NULL;

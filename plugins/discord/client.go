@@ -164,8 +164,11 @@ func refusal(resp sdk.HTTPResponse) error {
 	if len(told.Errors) > 0 {
 		e.Message += ": " + clip(string(told.Errors), 500)
 	}
-	if resp.Status == 408 || resp.Status == 429 || resp.Status >= 500 {
+	switch {
+	case resp.Status == 429:
 		return sdk.RetryAfter(resp.RetryAfter(), e)
+	case resp.Status == 408, resp.Status >= 500: // a gateway's: it may have been carried out
+		return e
 	}
 	return sdk.Permanent(e)
 }

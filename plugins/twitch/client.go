@@ -139,8 +139,10 @@ func refusal(resp sdk.HTTPResponse) error {
 	_ = json.Unmarshal(resp.Body, &told) // a proxy in between may answer something else
 	e := &Error{Status: resp.Status, Message: cmp.Or(told.Message, http.StatusText(resp.Status))}
 	switch {
-	case resp.Status == 408, resp.Status == 409, resp.Status == 429, resp.Status >= 500:
+	case resp.Status == 429:
 		return sdk.RetryAfter(resp.RetryAfter(), e)
+	case resp.Status == 408, resp.Status == 409, resp.Status >= 500: // a gateway's: it may have been carried out
+		return e
 	}
 	return sdk.Permanent(e)
 }

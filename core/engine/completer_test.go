@@ -21,6 +21,7 @@ type picky struct {
 	core.Store
 	full  atomic.Bool
 	away  atomic.Bool
+	leave atomic.Bool  // away from the first refusal on
 	tries atomic.Int64 // that it refused
 }
 
@@ -34,6 +35,7 @@ func (p *picky) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 		for _, w := range d.Effects.State {
 			if w.Key == poison {
 				p.tries.Add(1)
+				p.away.Store(p.leave.Load())
 				return nil, fmt.Errorf("unsupported Unicode escape sequence: %w", core.ErrRefused)
 			}
 		}
@@ -113,4 +115,32 @@ func TestResultsOutliveAStoreThatTakesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A store that ceases to answer while each end of a refused group is written by
+// itself is waited for as ever.
+func TestTheRestOfARefusedGroupOutlivesAStoreThatIsAway(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		store := &picky{Store: w.store}
+		bad := w.task()
+		e := w.node(brings(bad.ID), func(c *engine.Config) { c.Store = store })
+		poisoned := w.execute(bad)
+		var fine []core.Execution
+		for range 5 {
+			fine = append(fine, w.execute(w.task()))
+		}
+		store.leave.Store(true)
+		time.Sleep(10 * time.Minute)
+		for _, x := range fine {
+			require.Equal(t, core.StatusRunning, w.execution(x.ID).Status)
+		}
+		store.leave.Store(false)
+		store.away.Store(false)
+		time.Sleep(time.Minute)
+		for _, x := range fine {
+			require.Equal(t, core.StatusSucceeded, w.execution(x.ID).Status)
+		}
+		require.Equal(t, core.StatusFailed, w.execution(poisoned.ID).Status)
+		stop(e, time.Second)
+	})
 }

@@ -147,14 +147,18 @@ func TestQuarantinesAreTold(t *testing.T) {
 func TestNoReasonHasASecret(t *testing.T) {
 	const canary = "canary-5d1f0c77"
 	for name, test := range map[string]struct{ lines, program string }{
-		"in a digest":      {`sha256: "${CANARY}"`, "v1"},
-		"in the source":    {"config: {}\n    source: nowhere/${CANARY}", "v1"},
-		"in the config":    {`config: {token: "${CANARY}"}`, "picky"},
-		"from the program": {`config: {token: "${CANARY}"}`, "chatty"},
+		"in a digest":          {`source: good, sha256: "${CANARY}"`, "v1"},
+		"in the source":        {`source: "nowhere/${CANARY}"`, "v1"},
+		"in the config":        {`source: good, config: {token: "${CANARY}"}`, "picky"},
+		"from the program":     {`source: good, config: {token: "${CANARY}"}`, "chatty"},
+		"cut":                  {`source: good, runtime: "${LONG}"`, "v1"},
+		"escaped":              {`source: good, runtime: "${ODD}"`, "v1"},
+		"beside its beginning": {`config: {a: "${SHORT}"}, source: "nowhere/${CANARY}"`, "v1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, p := told(t)
-			h.env["CANARY"] = canary
+			h.env["CANARY"], h.env["SHORT"] = canary, canary[:6]
+			h.env["LONG"], h.env["ODD"] = canary+strings.Repeat("x", 200), "\x01\""+canary+"\""
 			h.runtime.program("picky").manifest.ConfigSchema = json.RawMessage(`{"properties": {"token": {"enum": ["a", "b"]}}}`)
 			chatty := h.runtime.program("chatty")
 			chatty.manifest.ConfigSchema, chatty.manifest.Sample = json.RawMessage(`{}`), json.RawMessage(`{}`)
@@ -164,10 +168,10 @@ func TestNoReasonHasASecret(t *testing.T) {
 				require.Contains(t, string(config), canary)
 				return nil, &core.Failure{Code: core.CodePluginTrap, Message: fmt.Sprintf("panic: %x %s", config, config)}
 			}
-			h.list(t, test.lines)
-			if name == "in the source" {
-				h.file(t, "plugins.yaml", "plugins:\n  - {type: x, runtime: fake, source: \"nowhere/${CANARY}\"}\n")
+			if !strings.Contains(test.lines, "runtime") {
+				test.lines += ", runtime: fake"
 			}
+			h.file(t, "plugins.yaml", "plugins:\n  - {type: x, "+test.lines+"}\n")
 			h.file(t, "good", test.program)
 			h.load(t)
 			require.Len(t, p.all, 1)
@@ -175,6 +179,7 @@ func TestNoReasonHasASecret(t *testing.T) {
 			text, err := json.Marshal(p.all)
 			require.NoError(t, err)
 			require.NotContains(t, string(text), canary)
+			require.NotContains(t, string(text), canary[6:])
 			require.NotContains(t, string(text), fmt.Sprintf("%x", canary))
 		})
 	}

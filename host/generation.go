@@ -167,7 +167,7 @@ func (g *generation) worseThan(old *generation) map[string]error {
 func (g *generation) changes(old *generation) map[string]bool {
 	all := map[string]bool{}
 	for t, s := range g.slots {
-		if s != old.slots[t] {
+		if s != old.slots[t] || g.held[t].HeldPlugin != old.held[t].HeldPlugin {
 			all[t] = true
 		}
 	}

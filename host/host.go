@@ -314,7 +314,7 @@ func (h *Host) change(ctx context.Context, all []candidate, problem error, accep
 func (h *Host) tellHeld(old, next *generation) {
 	for _, t := range next.order {
 		held, ok := next.held[t]
-		if ok && old.held[t].Digest != held.Digest {
+		if ok && old.held[t].HeldPlugin != held.HeldPlugin {
 			h.cfg.Logger.Warn("plugin version is held back; the one that works goes on", "type", t, "version", held.Version, "sha256", held.Digest, "reason", held.Reason)
 		}
 		if next.rolledBack[t] {

@@ -23,7 +23,7 @@ func news(old, next *generation) []core.PluginEvent {
 		case now != before:
 			all = append(all, after(now.event(core.TypePluginChanged), before))
 		}
-		if held, ok := next.held[t]; ok && old.held[t].Digest != held.Digest {
+		if held, ok := next.held[t]; ok && old.held[t].HeldPlugin != held.HeldPlugin {
 			e := now.event(core.TypePluginHeld)
 			e.Held, e.Reason = &held.PluginVersion, held.entry.shown(held.Reason)
 			all = append(all, e)

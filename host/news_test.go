@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
@@ -140,6 +141,33 @@ func TestQuarantinesAreTold(t *testing.T) {
 	_, err := h.invoke(t, "x")
 	require.NoError(t, err)
 	require.Equal(t, []string{"quarantined x v1", "released x v1"}, p.take())
+}
+
+// A version that is held back for another reason than before is told again.
+func TestAnotherReasonToHoldAVersionBackIsTold(t *testing.T) {
+	h := newHouse(t)
+	p := &paper{}
+	h.Host = host.New(host.Config{
+		Path: filepath.Join(h.dir, "plugins.yaml"), Runtimes: map[string]host.Runtime{"fake": h.runtime}, Tell: p.tell,
+		Logger: hclog.New(&hclog.LoggerOptions{Output: h.log}),
+	})
+	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
+	h.runtime.program("v1")
+	h.runtime.program("v2").manifest.Capabilities = []string{"kv", "notify"}
+	for _, lines := range []string{"config: {}", "config: {}", "grants: {kv: true}"} {
+		h.list(t, lines)
+		h.file(t, "good", "v2")
+		if h.LastReload() == nil {
+			h.file(t, "good", "v1")
+			h.load(t)
+			continue
+		}
+		require.NoError(t, h.Reload(t.Context()))
+	}
+	require.Equal(t, []string{"loaded x v1", "held x v1 holds 1.0.0", "held x v1 holds 1.0.0"}, p.take())
+	require.Equal(t, 2, h.log.count("is held back"))
+	require.NoError(t, h.Reload(t.Context()))
+	require.Empty(t, p.take(), "it was told")
 }
 
 // The stream is read by many: what came from the environment must not be in it,

@@ -16,6 +16,9 @@ import (
 // the module's memory.
 const maxStack = 16 * host.MiB
 
+// usual is how much of that an idle instance may keep, for its next run.
+const usual = 128 * host.KiB
+
 // engineStack are the fields of the engine's functions that say where their
 // stack is. The engine has no interface for it: left alone it begins with 10 KB
 // in the Go heap and copies the stack to one twice as large, again and again, up

@@ -13,6 +13,8 @@ func (*stack) carry(api.Function) error { return errEngine }
 
 func (*stack) relax() {}
 
+func (*stack) trim() {}
+
 func (*stack) free() {}
 
 func (*stack) usable() []byte { return nil }

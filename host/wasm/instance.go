@@ -53,7 +53,7 @@ func (i *instance) bindFunctions() {
 func (i *instance) function(name string) api.Function {
 	f := i.module.ExportedFunction(name)
 	if f != nil {
-		_ = i.nested.carry(f) // or it has the engine's own
+		_ = i.nested.carry(f) // or it has the engine's own; Confinement says so
 	}
 	return f
 }

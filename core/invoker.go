@@ -14,7 +14,7 @@ type Invoker interface {
 	// the cause (context.Cause) tells a timeout from a cancellation.
 	//
 	// A failed attempt is a *Failure; the Outcome then still holds the logs and
-	// the plugin's name. A *NotStartedError says that the attempt has not begun
+	// the plugin's name, which is empty when the plugin has seen nothing of it. A *NotStartedError says that the attempt has not begun
 	// and is to be begun later. Concurrent calls are safe.
 	Invoke(ctx context.Context, in Invocation) (Outcome, error)
 }

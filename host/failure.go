@@ -18,6 +18,16 @@ const (
 // errReplaced is the cause of cancelling what a closing generation still runs.
 var errReplaced = errors.New("the plugin was closed")
 
+// NotBegunError is the failure of a run of which the plugin has seen nothing: it
+// may be repeated whatever its task promises.
+type NotBegunError struct{ Err error }
+
+// Error renders the reason.
+func (n NotBegunError) Error() string { return n.Err.Error() }
+
+// Unwrap returns the reason.
+func (n NotBegunError) Unwrap() error { return n.Err }
+
 // failureOf says how an attempt ended that Handle returned err for.
 func failureOf(ctx context.Context, err error) error {
 	if f, ok := errors.AsType[*core.Failure](err); ok {

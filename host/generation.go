@@ -73,6 +73,23 @@ func (g *generation) known(e entry, digest string) bool {
 	return g.slots[t].is(e, digest) || g.previous[t].is(e, digest) || ok && h.Digest == digest && h.entry.same(e)
 }
 
+// listed is what an entry stands for, as far as that can be told without its
+// program: what is in force, rolled back or held back. False when that is nothing.
+func (g *generation) listed(e entry) (candidate, bool) {
+	t := e.taskType
+	s := g.slots[t]
+	if g.rolledBack[t] {
+		s = g.previous[t]
+	}
+	switch h, ok := g.held[t]; {
+	case ok && h.entry.same(e):
+		return candidate{entry: e, digest: h.Digest}, true
+	case s.works() && s.entry.same(e):
+		return candidate{entry: e, digest: s.digest}, true
+	}
+	return candidate{}, false
+}
+
 // place decides what becomes of a type whose candidate is c, when g follows old.
 func (g *generation) place(old *generation, c candidate) {
 	t := c.entry.taskType
@@ -93,6 +110,15 @@ func (g *generation) place(old *generation, c candidate) {
 	default:
 		g.put(c.slot, before)
 	}
+}
+
+// followed is what comes of candidates when g is in force.
+func (g *generation) followed(all []candidate, number int) *generation {
+	next := newGeneration(number)
+	for _, c := range all {
+		next.place(g, c)
+	}
+	return next
 }
 
 // swapped is g with the previous version of a type in place. CONFLICT when there
@@ -135,6 +161,17 @@ func (g *generation) worseThan(old *generation) map[string]error {
 		problems[taskType] = s.problem
 	}
 	return problems
+}
+
+// changes lists the types that are otherwise in g than in old.
+func (g *generation) changes(old *generation) map[string]bool {
+	all := map[string]bool{}
+	for t, s := range g.slots {
+		if s != old.slots[t] || g.held[t].HeldPlugin != old.held[t].HeldPlugin {
+			all[t] = true
+		}
+	}
+	return all
 }
 
 // settled tells whether g has come of just these candidates: each is in force,

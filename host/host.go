@@ -131,6 +131,7 @@ type Host struct {
 	loading  sync.Mutex        // serializes Load, Reload and Close; taken before changing
 	changing sync.Mutex        // guards what follows, and changes of current; never held for long
 	told     map[string]string // by task type, the problem that the log has last; under loading
+	owed     map[string]bool   // task types that the reload that failed last was to change; under loading
 	refused  map[string]string // by task type, or "" for the list, the reason that was told last; under loading
 	number   int               // of the newest generation
 	problem  error             // why plugins.yaml as a whole could not be read
@@ -166,7 +167,7 @@ func (h *Host) Load(ctx context.Context) error {
 		return errClosed
 	}
 	f, problem := h.readAtStart(ctx)
-	all := h.prepare(ctx, f)
+	all := h.prepare(ctx, f, false)
 	if err := ctx.Err(); err != nil {
 		unload(ctx, all)
 		return fmt.Errorf("load plugins: %w", err)
@@ -231,9 +232,10 @@ func (h *Host) reload(ctx context.Context, byItself bool) error {
 		h.note(err, nil)
 		return err
 	}
-	all := h.prepare(ctx, f)
+	again := byItself && before == *h.seen.Load()
+	all := h.prepare(ctx, f, again)
 	err = ctx.Err()
-	if err == nil && byItself && before == *h.seen.Load() && h.last.Load().fine() && h.current.Load().settled(all) {
+	if err == nil && again && h.last.Load().fine() && h.current.Load().settled(all) {
 		unload(ctx, all)
 		h.note(nil, nil)
 		return nil
@@ -241,6 +243,7 @@ func (h *Host) reload(ctx context.Context, byItself bool) error {
 	if err == nil {
 		err = h.change(ctx, all, nil, h.refuseLoss)
 	} else {
+		h.owe(all)
 		unload(ctx, all)
 		h.note(err, nil)
 	}
@@ -250,6 +253,12 @@ func (h *Host) reload(ctx context.Context, byItself bool) error {
 	h.keep(f)
 	h.cfg.Opened()
 	return nil
+}
+
+// owe remembers what a reload was to change that came to no end.
+func (h *Host) owe(all []candidate) {
+	old := h.current.Load()
+	h.owed = old.followed(all, 0).changes(old)
 }
 
 // refuseLoss refuses a generation in which something works no more.
@@ -276,15 +285,14 @@ func (h *Host) change(ctx context.Context, all []candidate, problem error, accep
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	old := h.current.Load()
-	h.number++
-	next := newGeneration(h.number)
-	for _, c := range all {
-		next.place(old, c)
-	}
+	next := old.followed(all, h.number+1)
 	if err := accept(old, next); err != nil {
+		h.owed = next.changes(old)
 		unload(ctx, all)
 		return err
 	}
+	h.number++
+	clear(h.owed)
 	used := next.all()
 	unload(ctx, slices.DeleteFunc(all, func(c candidate) bool { return used[c.slot] }))
 	h.problem = problem
@@ -306,7 +314,7 @@ func (h *Host) change(ctx context.Context, all []candidate, problem error, accep
 func (h *Host) tellHeld(old, next *generation) {
 	for _, t := range next.order {
 		held, ok := next.held[t]
-		if ok && old.held[t].Digest != held.Digest {
+		if ok && old.held[t].HeldPlugin != held.HeldPlugin {
 			h.cfg.Logger.Warn("plugin version is held back; the one that works goes on", "type", t, "version", held.Version, "sha256", held.Digest, "reason", held.Reason)
 		}
 		if next.rolledBack[t] {

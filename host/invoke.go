@@ -78,7 +78,7 @@ func (r *runs) bound(ctx context.Context, deadline time.Time) (context.Context, 
 
 // attempt waits for a free place and runs the plugin once.
 func (h *Host) attempt(ctx context.Context, s *slot, in core.Invocation) (core.Outcome, error) {
-	out := core.Outcome{Plugin: s.manifest.id()}
+	out := core.Outcome{} // without a plugin until something has begun
 	if len(in.Data) > maxData {
 		return out, &core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassPermanent, Message: fmt.Sprintf("task data of %d bytes, at most %d are allowed", len(in.Data), maxData)}
 	}
@@ -104,8 +104,11 @@ func (h *Host) attempt(ctx context.Context, s *slot, in core.Invocation) (core.O
 
 	c := h.newCall(s, in)
 	start := c.now()
-	result, v, err := s.run(ctx, c)
+	result, v, begun, err := s.run(ctx, c)
 	cause = err
+	if begun {
+		out.Plugin = s.manifest.id()
+	}
 	if denied := c.finish(); denied != nil {
 		err = denied
 	}
@@ -132,19 +135,20 @@ func (h *Host) newCall(s *slot, in core.Invocation) *call {
 }
 
 // run hands the request to the plugin and reads its response. The verdict is
-// about the program.
-func (s *slot) run(ctx context.Context, c *call) (json.RawMessage, verdict, error) {
+// about the program; begun is false when the plugin has not seen the request.
+func (s *slot) run(ctx context.Context, c *call) (_ json.RawMessage, _ verdict, begun bool, _ error) {
 	request, err := encodeRequest(ctx, c.in)
 	if err != nil {
-		return nil, unknown, fmt.Errorf("invoke %s: %w", s.manifest.id(), err)
+		return nil, unknown, false, fmt.Errorf("invoke %s: %w", s.manifest.id(), err)
 	}
 	frame, err := s.plugin.Handle(ctx, request, c)
 	v := verdictOn(err)
 	if err != nil {
-		return nil, v, failureOf(ctx, err)
+		_, not := errors.AsType[NotBegunError](err)
+		return nil, v, !not, failureOf(ctx, err)
 	}
 	result, err := resultOf(frame)
-	return result, v, err
+	return result, v, true, err
 }
 
 // resultOf reads a response. What the handler reports is an error, too.

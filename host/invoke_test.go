@@ -201,3 +201,43 @@ func TestCountersOutliveReloads(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, core.PluginCounters{Total: 2, Failed: 2}, h.status(t, "x").Calls)
 }
+
+// An attempt names a plugin when that may have had an effect: at_most_once goes
+// by it.
+func TestWhatHasNotBegunNamesNoPlugin(t *testing.T) {
+	unavailable := &core.Failure{Code: core.CodePluginUnavailable, Class: core.ClassRetryable}
+	for plugin, err := range map[string]error{"good@1.0.0": unavailable, "": host.NotBegunError{Err: unavailable}} {
+		out, got := loaded(t, answer(nil, err)).invoke(t, "x")
+		require.Equal(t, core.CodePluginUnavailable, failureCode(got))
+		require.Equal(t, plugin, out.Plugin)
+	}
+}
+
+// So does one that waited for a place when its plugin was closed.
+func TestWhatWaitedForAClosedPluginHasNotBegun(t *testing.T) {
+	started := make(chan struct{}, 1)
+	h := loaded(t, untilEnd(started), "limits: {concurrency: 1}")
+	type ended struct {
+		out core.Outcome
+		err error
+	}
+	ends := make(chan ended)
+	run := func() {
+		out, err := h.Invoke(t.Context(), core.Invocation{ExecutionID: "e", Type: "x", Attempt: 1})
+		ends <- ended{out, err}
+	}
+	go run()
+	<-started
+	go run()
+	eventually(t, "both", func() bool { return h.status(t, "x").Calls.Active == 2 })
+	over, end := context.WithCancel(t.Context())
+	end()
+	go func() { _ = h.Close(over) }() // the end of the test closes it, too
+	plugins := map[string]int{}
+	for range 2 {
+		e := <-ends
+		require.Equal(t, core.CodePluginUnavailable, failureCode(e.err))
+		plugins[e.out.Plugin]++
+	}
+	require.Equal(t, map[string]int{"good@1.0.0": 1, "": 1}, plugins)
+}

@@ -16,11 +16,17 @@ import (
 const maxArtifact = 256 << 20 // bytes of a plugin's file, whatever its runtime allows
 
 // prepare loads what the entries of a file stand for and is not there yet.
-// Entries that fail carry their problem.
-func (h *Host) prepare(ctx context.Context, f file) []candidate {
+// Entries that fail carry their problem. again is for a list that nobody asks to
+// be read and that is the same: what works is left as it is, whatever its program
+// is now, unless the reload that failed was to change it.
+func (h *Host) prepare(ctx context.Context, f file, again bool) []candidate {
 	all := make([]candidate, 0, len(f.entries))
 	for _, e := range f.entries {
-		all = append(all, h.candidate(ctx, e))
+		c, ok := h.current.Load().listed(e)
+		if !again || !ok || h.owed[e.taskType] {
+			c = h.candidate(ctx, e)
+		}
+		all = append(all, c)
 	}
 	return all
 }

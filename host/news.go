@@ -2,7 +2,8 @@ package host
 
 import (
 	"errors"
-	"strings"
+	"iter"
+	"strconv"
 
 	"github.com/nexuscore/scheduler/core"
 )
@@ -22,7 +23,7 @@ func news(old, next *generation) []core.PluginEvent {
 		case now != before:
 			all = append(all, after(now.event(core.TypePluginChanged), before))
 		}
-		if held, ok := next.held[t]; ok && old.held[t].Digest != held.Digest {
+		if held, ok := next.held[t]; ok && old.held[t].HeldPlugin != held.HeldPlugin {
 			e := now.event(core.TypePluginHeld)
 			e.Held, e.Reason = &held.PluginVersion, held.entry.shown(held.Reason)
 			all = append(all, e)
@@ -63,17 +64,39 @@ func (e entry) public(problem error) string {
 	return e.shown(problem.Error())
 }
 
-// shown hides in a text what the entry has from the environment.
+// shown is a text, or where that has it in a text when the former may have a
+// piece of what the entry has from the environment. Pieces are looked for since
+// values are quoted, escaped and cut in many ways.
 func (e entry) shown(text string) string {
+	text = clip(text, maxReloadText)
+	pieces := map[string]bool{}
+	for piece := range piecesOf(text) {
+		pieces[piece] = true
+	}
 	for _, value := range e.expanded {
-		if len(value) >= minHidden {
-			text = strings.ReplaceAll(text, value, "***")
+		for _, form := range []string{value, strconv.Quote(value)} {
+			for piece := range piecesOf(form) {
+				if pieces[piece] {
+					return "the reason may show what comes from the environment; GET /plugins has it"
+				}
+			}
 		}
 	}
-	return clip(text, maxReloadText)
+	return text
 }
 
-// minHidden keeps what is no secret, such as a digit, from being hidden in every
+// piecesOf lists all pieces of minHidden bytes.
+func piecesOf(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for end := minHidden; end <= len(text); end++ {
+			if !yield(text[end-minHidden : end]) {
+				return
+			}
+		}
+	}
+}
+
+// minHidden keeps what is no secret, such as a digit, from being found in every
 // word.
 const minHidden = 4
 

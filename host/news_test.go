@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
@@ -142,19 +143,50 @@ func TestQuarantinesAreTold(t *testing.T) {
 	require.Equal(t, []string{"quarantined x v1", "released x v1"}, p.take())
 }
 
+// A version that is held back for another reason than before is told again.
+func TestAnotherReasonToHoldAVersionBackIsTold(t *testing.T) {
+	h := newHouse(t)
+	p := &paper{}
+	h.Host = host.New(host.Config{
+		Path: filepath.Join(h.dir, "plugins.yaml"), Runtimes: map[string]host.Runtime{"fake": h.runtime}, Tell: p.tell,
+		Logger: hclog.New(&hclog.LoggerOptions{Output: h.log}),
+	})
+	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
+	h.runtime.program("v1")
+	h.runtime.program("v2").manifest.Capabilities = []string{"kv", "notify"}
+	for _, lines := range []string{"config: {}", "config: {}", "grants: {kv: true}"} {
+		h.list(t, lines)
+		h.file(t, "good", "v2")
+		if h.LastReload() == nil {
+			h.file(t, "good", "v1")
+			h.load(t)
+			continue
+		}
+		require.NoError(t, h.Reload(t.Context()))
+	}
+	require.Equal(t, []string{"loaded x v1", "held x v1 holds 1.0.0", "held x v1 holds 1.0.0"}, p.take())
+	require.Equal(t, 2, h.log.count("is held back"))
+	require.NoError(t, h.Reload(t.Context()))
+	require.Empty(t, p.take(), "it was told")
+}
+
 // The stream is read by many: what came from the environment must not be in it,
 // whoever says it.
 func TestNoReasonHasASecret(t *testing.T) {
 	const canary = "canary-5d1f0c77"
 	for name, test := range map[string]struct{ lines, program string }{
-		"in a digest":      {`sha256: "${CANARY}"`, "v1"},
-		"in the source":    {"config: {}\n    source: nowhere/${CANARY}", "v1"},
-		"in the config":    {`config: {token: "${CANARY}"}`, "picky"},
-		"from the program": {`config: {token: "${CANARY}"}`, "chatty"},
+		"in a digest":          {`source: good, sha256: "${CANARY}"`, "v1"},
+		"in the source":        {`source: "nowhere/${CANARY}"`, "v1"},
+		"in the config":        {`source: good, config: {token: "${CANARY}"}`, "picky"},
+		"from the program":     {`source: good, config: {token: "${CANARY}"}`, "chatty"},
+		"cut":                  {`source: good, runtime: "${LONG}"`, "v1"},
+		"escaped":              {`source: good, runtime: "${ODD}"`, "v1"},
+		"beside its beginning": {`config: {a: "${SHORT}"}, source: "nowhere/${CANARY}"`, "v1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, p := told(t)
-			h.env["CANARY"] = canary
+			h.env["CANARY"], h.env["SHORT"] = canary, canary[:6]
+			h.env["LONG"], h.env["ODD"] = canary+strings.Repeat("x", 200), "\x01\""+canary+"\""
 			h.runtime.program("picky").manifest.ConfigSchema = json.RawMessage(`{"properties": {"token": {"enum": ["a", "b"]}}}`)
 			chatty := h.runtime.program("chatty")
 			chatty.manifest.ConfigSchema, chatty.manifest.Sample = json.RawMessage(`{}`), json.RawMessage(`{}`)
@@ -164,10 +196,10 @@ func TestNoReasonHasASecret(t *testing.T) {
 				require.Contains(t, string(config), canary)
 				return nil, &core.Failure{Code: core.CodePluginTrap, Message: fmt.Sprintf("panic: %x %s", config, config)}
 			}
-			h.list(t, test.lines)
-			if name == "in the source" {
-				h.file(t, "plugins.yaml", "plugins:\n  - {type: x, runtime: fake, source: \"nowhere/${CANARY}\"}\n")
+			if !strings.Contains(test.lines, "runtime") {
+				test.lines += ", runtime: fake"
 			}
+			h.file(t, "plugins.yaml", "plugins:\n  - {type: x, "+test.lines+"}\n")
 			h.file(t, "good", test.program)
 			h.load(t)
 			require.Len(t, p.all, 1)
@@ -175,6 +207,7 @@ func TestNoReasonHasASecret(t *testing.T) {
 			text, err := json.Marshal(p.all)
 			require.NoError(t, err)
 			require.NotContains(t, string(text), canary)
+			require.NotContains(t, string(text), canary[6:])
 			require.NotContains(t, string(text), fmt.Sprintf("%x", canary))
 		})
 	}

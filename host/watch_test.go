@@ -154,3 +154,64 @@ func TestAReloadThatTheConfigServiceFailedIsTriedAgain(t *testing.T) {
 	later(t, h, "the new list", func() bool { return h.types()[0] == "y" })
 	require.Empty(t, h.LastReload().Error)
 }
+
+const withLate = "plugins:\n  - {type: x, runtime: fake, source: good}\n  - {type: y, runtime: fake, source: late}\n"
+
+// tried waits for a few tries.
+func tried(t *testing.T, h *house) {
+	t.Helper()
+	for range 3 {
+		read := h.LastReload().At
+		later(t, h, "another try", func() bool { return h.LastReload().At.After(read) })
+	}
+}
+
+// A try is for what fails. What works is another one only when somebody asks.
+func TestTryingAgainLeavesWhatWorksAlone(t *testing.T) {
+	h := newHouse(t)
+	h.file(t, "plugins.yaml", withLate)
+	h.deploy(t, "v1")
+	h.load(t)
+	require.NoError(t, h.Reload(t.Context()))
+	watch(t, h, time.Millisecond)
+
+	h.deploy(t, "v2")
+	tried(t, h)
+	require.Equal(t, "v1@1.0.0", h.version(t), "nobody has asked for v2")
+	require.NoError(t, h.Reload(t.Context()))
+	require.Equal(t, "v2@1.0.0", h.version(t))
+	require.NoError(t, h.Rollback("x"))
+	h.deploy(t, "v3")
+	tried(t, h)
+	require.Equal(t, "v1@1.0.0", h.version(t), "it stays rolled back")
+
+	h.runtime.program("late")
+	h.file(t, "late", "late")
+	later(t, h, "the plugin that came late", func() bool { return h.status(t, "y").State == core.PluginLoaded })
+	require.Equal(t, "v1@1.0.0", h.version(t), "it stays rolled back")
+	require.True(t, h.status(t, "x").RolledBack)
+}
+
+// What a reload that failed was to change is what is tried again, and no more.
+func TestTryingAgainDoesWhatWasAskedFor(t *testing.T) {
+	h := newHouse(t)
+	h.file(t, "plugins.yaml", "plugins:\n  - {type: x, runtime: fake, source: good}\n  - {type: z, runtime: fake, source: other}\n")
+	h.runtime.program("late")
+	h.file(t, "other", "late")
+	h.deploy(t, "v1")
+	h.load(t)
+	h.deploy(t, "v2")
+	h.file(t, "other", "broken")
+	require.Error(t, h.Reload(t.Context()))
+	number := h.status(t, "x").Generation
+	watch(t, h, time.Millisecond)
+	tried(t, h)
+	require.NotEmpty(t, h.LastReload().Error)
+	require.Equal(t, "v1@1.0.0", h.version(t))
+
+	h.deploy(t, "v3")
+	h.file(t, "other", "late")
+	later(t, h, "what was asked for", func() bool { return h.version(t) == "v3@1.0.0" })
+	require.Equal(t, number+1, h.status(t, "x").Generation, "what is refused has no number")
+	require.Empty(t, h.LastReload().Error)
+}

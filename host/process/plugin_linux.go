@@ -50,6 +50,9 @@ type starting struct {
 // failure is what a run is told that waited for a start that failed. The plugin
 // has failed once, not once for each run that waited.
 func (s *starting) failure() error {
+	if _, ok := errors.AsType[host.NotBegunError](s.err); ok {
+		return s.err // the plugin has not failed
+	}
 	if f, ok := errors.AsType[*core.Failure](s.err); ok && s.blamed.Swap(true) {
 		return host.BystanderError{Failure: f}
 	}
@@ -177,7 +180,7 @@ func (p *plugin) enter(ctx context.Context, caller host.Caller) (*run, error) {
 				return nil, start.failure()
 			}
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, host.NotBegunError{Err: context.Cause(ctx)}
 		}
 	}
 }
@@ -246,10 +249,10 @@ func (p *plugin) allowed() error {
 		return errClosed
 	}
 	if wait := p.backoff.wait(p.runtime.cfg.Clock.Now()); wait > 0 {
-		return &core.Failure{
+		return host.NotBegunError{Err: &core.Failure{
 			Code: core.CodePluginUnavailable, Class: core.ClassRetryable, RetryAfter: wait,
 			Message: fmt.Sprintf("the plugin's process failed %d times in a row; it is started again in %v", p.backoff.failures, wait.Round(time.Millisecond)),
-		}
+		}}
 	}
 	return nil
 }
@@ -281,7 +284,7 @@ func (p *plugin) count(err error) error {
 	p.backoff.failed(p.runtime.cfg.Clock.Now())
 	p.logger.Warn("the plugin's process failed", "reason", err, "failures", p.backoff.failures)
 	if _, ok := errors.AsType[unstartedError](err); ok {
-		return &core.Failure{Code: core.CodePluginUnavailable, Class: core.ClassRetryable, Message: err.Error()}
+		return host.NotBegunError{Err: &core.Failure{Code: core.CodePluginUnavailable, Class: core.ClassRetryable, Message: err.Error()}}
 	}
 	return crashed(err.Error())
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
+	"github.com/nexuscore/scheduler/host"
 	"github.com/nexuscore/scheduler/host/process"
 )
 
@@ -42,11 +43,13 @@ func TestObstaclesOfTheMachineAreNoCrashes(t *testing.T) {
 			_, err = do(t.Context(), p, &caller{}, order{Do: "echo"})
 			f := failureOf(t, err)
 			require.Equal(t, core.CodePluginUnavailable, f.Code, f.Message)
+			require.ErrorAs(t, err, new(host.NotBegunError))
 			require.Contains(t, f.Message, "could not be started on this machine")
 			require.Contains(t, f.Message, test.want)
 			remove()
 			_, err = do(t.Context(), p, &caller{}, order{Do: "echo"})
 			require.Positive(t, failureOf(t, err).RetryAfter, "starts are spaced")
+			require.ErrorAs(t, err, new(host.NotBegunError))
 			clock.advance(process.MaxDelay)
 			require.Equal(t, `"x"`, result(t, p, order{Do: "echo", Text: "x"}))
 		})

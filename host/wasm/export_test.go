@@ -116,6 +116,15 @@ func PerRun(hp host.Plugin) bool { return hp.(*plugin).perRun }
 // WithoutPagemap makes a runtime do as on a kernel that has none.
 func WithoutPagemap(r *Runtime) { r.pages = nil }
 
+// WithoutStack makes a runtime do as with an engine that has none.
+func WithoutStack(r *Runtime) { r.stack = errEngine }
+
+// Carries tells whether a function can be put on a stack of ours.
+func Carries(f api.Function) bool {
+	_, err := stackOf(f)
+	return err == nil
+}
+
 // SystemSignatures are the signatures of all system functions.
 func SystemSignatures() map[string]loader.Signature {
 	out := map[string]loader.Signature{}

@@ -79,6 +79,32 @@ func TestDeepRecursionMeetsTheEndOfItsStack(t *testing.T) {
 	}
 }
 
+// nested is a module that nests n calls, unless its request is empty.
+func nested(n int32) []byte {
+	const opElse = 0x05
+	a := assembled()
+	a.extra = code([]byte{opLocalGet, 0, opIf, 0x7f, opLocalGet, 0}, i32Const(1), []byte{opI32Sub, opCall, 3}, i32Const(1),
+		[]byte{opI32Add, opElse}, i32Const(0), []byte{opEnd})
+	a.handle = code([]byte{opLocalGet, 1, opIf, 0x40}, i32Const(n), []byte{opCall, 3, opDrop, opEnd}, okay)
+	return a.bytes()
+}
+
+// A short run that succeeds may have gone deep. What it leaves on the stack is
+// within what an idle instance may hold.
+func TestADeepRunLeavesLittleBehind(t *testing.T) {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("the engine has its own stacks here")
+	}
+	p := load(t, newRuntime(t), nested(50_000))
+	for range 3 {
+		_, err := p.Handle(t.Context(), []byte("x"), &caller{})
+		require.NoError(t, err)
+		_, left := wasm.Stack(p)
+		require.Positive(t, left, "the stack is kept for the next run")
+		require.LessOrEqual(t, left, 128<<10)
+	}
+}
+
 // The collector does not wait for the copy of a large stack.
 func TestHeartbeatGoesOnWhileCallsAreNested(t *testing.T) {
 	p := load(t, newRuntime(t), deep())

@@ -37,9 +37,9 @@ func (i *instance) bind(m *loader.Module) {
 	i.bindFunctions()
 }
 
-// shallow is how often a run may yield and leave its stack to the next one. The
-// pages that it has touched do not come back by themselves; to map them anew
-// costs more than a short run should pay.
+// shallow is how often a run may yield and leave the upper part of its stack to
+// the next one. The pages that it has touched do not come back by themselves; to
+// map them anew costs more than a short run should pay.
 const shallow = 32
 
 // bindFunctions makes the functions anew, on a stack that takes no memory.
@@ -53,7 +53,7 @@ func (i *instance) bindFunctions() {
 func (i *instance) function(name string) api.Function {
 	f := i.module.ExportedFunction(name)
 	if f != nil {
-		_ = i.nested.carry(f) // or it has the engine's own
+		_ = i.nested.carry(f) // or it has the engine's own; Confinement says so
 	}
 	return f
 }

@@ -44,6 +44,7 @@ type Runtime struct {
 	codes *codeCache
 	slots *slots
 	pages *pagemap       // nil where the kernel has none
+	stack error          // why calls do not run on stacks of ours
 	busy  sync.WaitGroup // compilations
 }
 
@@ -72,7 +73,11 @@ func New(cfg Config) (*Runtime, error) {
 	if err != nil {
 		cfg.Logger.Info("runs are put back by dropping all of their memory, which is slower", "reason", err)
 	}
-	return &Runtime{cfg: cfg, codes: codes, slots: newSlots(cfg.Computing), pages: pages}, nil
+	r := &Runtime{cfg: cfg, codes: codes, slots: newSlots(cfg.Computing), pages: pages, stack: tryStack(context.Background())}
+	if r.stack != nil {
+		cfg.Logger.Warn("deep calls of modules are not bounded by a stack of their own", "reason", r.stack)
+	}
+	return r, nil
 }
 
 // Load implements host.Runtime: it rewrites and checks the module, compiles it
@@ -189,9 +194,12 @@ func (r *Runtime) Close(ctx context.Context) error {
 
 // Confinement says what holds modules on this machine, as host.Confined does.
 func (r *Runtime) Confinement() map[string]string {
-	words := map[string]string{"sandbox": "on", "resetByPages": "on"}
+	words := map[string]string{"sandbox": "on", "resetByPages": "on", "stack": "on"}
 	if r.pages == nil {
 		words["resetByPages"] = "off: the kernel cannot tell which pages a run wrote (PAGEMAP_SCAN), so all of its memory is put back; use Linux 6.7 or later for faster runs"
+	}
+	if r.stack != nil {
+		words["stack"] = fmt.Sprintf("off: %v, so the calls of a module run on one that grows by copying, up to 84 MB beside limits.memory, and holds the server up meanwhile; use Linux on amd64 or arm64", r.stack)
 	}
 	return words
 }

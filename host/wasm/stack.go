@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -16,6 +17,9 @@ import (
 // the module's memory.
 const maxStack = 16 * host.MiB
 
+// usual is how much of that an idle instance may keep, for its next run.
+const usual = 128 * host.KiB
+
 // engineStack are the fields of the engine's functions that say where their
 // stack is. The engine has no interface for it: left alone it begins with 10 KB
 // in the Go heap and copies the stack to one twice as large, again and again, up
@@ -28,6 +32,30 @@ type engineStack struct {
 }
 
 var errEngine = errors.New("the engine's functions are not what they were")
+
+// one is a module with a function that is exported as f and does nothing.
+const one = "\x00asm\x01\x00\x00\x00" + "\x01\x04\x01\x60\x00\x00" + "\x03\x02\x01\x00" + "\x07\x05\x01\x01f\x00\x00" + "\x0a\x04\x01\x02\x00\x0b"
+
+// tryStack calls a function on a stack of ours. It fails with errEngine, or why
+// else that cannot be done.
+func tryStack(ctx context.Context) error {
+	engine := newEngine(ctx, nil)
+	defer func() { _ = engine.Close(ctx) }()
+	m, err := engine.Instantiate(ctx, []byte(one))
+	if err != nil {
+		return err
+	}
+	s, err := newStack()
+	if err != nil {
+		return err
+	}
+	defer s.free()
+	f := m.ExportedFunction("f")
+	if err := s.carry(f); err != nil {
+		return err
+	}
+	return f.CallWithStack(ctx, nil)
+}
 
 // stackOf finds the fields by their names and types. It fails with errEngine.
 func stackOf(f api.Function) (e engineStack, err error) {

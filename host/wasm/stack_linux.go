@@ -50,6 +50,12 @@ func (s *stack) carry(f api.Function) error {
 // relax gives the pages back. Nothing may run on the stack.
 func (s *stack) relax() { _ = unix.Madvise(s.usable(), unix.MADV_DONTNEED) } // it only costs memory if this fails
 
+// trim gives back what few runs touch. A deep run needs no time to fill many
+// pages, and where there are none this costs next to nothing.
+func (s *stack) trim() {
+	_ = unix.Madvise(s.usable()[:maxStack-usual], unix.MADV_DONTNEED) // it only costs memory if this fails
+}
+
 func (s *stack) free() {
 	if s.reserved != nil {
 		_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(s.reserved)), uintptr(len(s.reserved))) //nolint:gosec // it was mapped by newStack

@@ -107,6 +107,8 @@ func (p *plugin) reset(i *instance, r *run) bool {
 	i.set(p.template.globals)
 	if r.failed || r.yields > shallow {
 		i.bindFunctions()
+	} else {
+		i.nested.trim()
 	}
 	return true
 }

@@ -81,7 +81,7 @@ func TestTheDoctorNamesWhatIsWrong(t *testing.T) {
 // Every layer is named, in the words of GET /plugins, whatever plugins there are.
 func TestTheDoctorsTableOfConfinement(t *testing.T) {
 	_, text := about(app.Examine(t.Context(), newEnv(t).config(t)), "confinement")
-	want := []string{"wasm: sandbox: on", "wasm: resetByPages: o"}
+	want := []string{"wasm: sandbox: on", "wasm: resetByPages: o", "wasm: stack: o"}
 	if runtime.GOOS == "linux" {
 		for _, mechanism := range []string{"uid", "capabilities", "noNewPrivileges", "limits", "landlock", "seccomp", "sealedProgram", "diesWithHost", "cgroup"} {
 			want = append(want, "process: "+mechanism+": ")

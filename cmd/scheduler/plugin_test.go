@@ -83,6 +83,8 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.Contains(t, s.must("plugin", "run", "--data", "@"+data, program), `"greeting": "hello Grace"`)
 	require.Contains(t, s.err.String(), `info  greeting {"attempt":1,"name":"Grace"}`)
 
+	require.Contains(t, s.must("plugin", "run", program, "--data", `{"name": "default"}`), `"greeting": "2"`, "the default of the schema's tag")
+
 	require.Contains(t, s.refused(exitError, "plugin", "run", program), "the data would be refused")
 	require.Contains(t, s.must("plugin", "test", program), "accepts the data", "its own sample")
 	require.Contains(t, s.refused(exitError, "plugin", "test", program, "--data", "{}"), "1 checks failed")
@@ -90,11 +92,12 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.Contains(t, s.refused(exitError, "plugin", "new", "greeter", "--dir", s.dir), "exists and is not empty")
 
 	for name, want := range map[string]string{
-		"panic":  `(?m)^FAIL  runs +PLUGIN_TRAP: .*it went wrong`,
-		"differ": `(?m)^warn  same input, same result +the results differ`,
-		"reach":  `(?m)^FAIL  runs +PLUGIN_DENIED: .*example\.com`,
-		"keep":   `(?m)^ok    without kv +PLUGIN_DENIED: .*kv`,
-		"insist": `(?m)^FAIL  without kv +it crashes when it is refused`,
+		"panic":      `(?m)^FAIL  runs +PLUGIN_TRAP: .*it went wrong`,
+		"differ":     `(?m)^warn  same input, same result +the results differ`,
+		"reach":      `(?m)^FAIL  runs +PLUGIN_DENIED: .*example\.com`,
+		"keep":       `(?m)^ok    without kv +PLUGIN_DENIED: .*kv`,
+		"undeclared": `(?m)^FAIL  runs +PLUGIN_DENIED: .*declare "publish" in the plugin's manifest`,
+		"insist":     `(?m)^FAIL  without kv +it crashes when it is refused`,
 	} {
 		before := len(s.out.String())
 		s.run(t.Context(), "plugin", "test", program, "--data", `{"name": "`+name+`"}`)
@@ -120,6 +123,10 @@ func naughty(source string) string {
 	case "reach":
 		_, err := c.HTTP(sdk.HTTPRequest{URL: "https://example.com/"})
 		return output{}, err
+	case "default":
+		return output{Greeting: string(rune('0' + in.Times))}, nil
+	case "undeclared":
+		return output{}, c.Publish("some.thing", nil)
 	case "keep":
 		return output{}, c.Set("key", "value", 0)
 	case "insist":
@@ -128,6 +135,8 @@ func naughty(source string) string {
 		}
 	}
 	c.Log.Info(`, 1)
+	source = strings.Replace(source, `type input struct {`, `type input struct {
+	Times int `+"`"+`json:"times,omitempty" schema:"default=2"`+"`"+``, 1)
 	return strings.Replace(source, `		Summary:`, `		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilityState},
 		Summary:`, 1)
 }

@@ -75,8 +75,8 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.NotContains(t, report, "warn")
 	require.Regexp(t, `(?m)^ok    same input, same result`, report)
 	require.Regexp(t, `(?m)^ok    memory +limits.memory: \d+MiB is enough`, report)
-	require.Regexp(t, `(?m)^ok    without kv +this data does not need it`, report)
-	require.Regexp(t, `(?m)^ok    without http +this data does not need it`, report)
+	require.Regexp(t, `(?m)^skip  without kv +this data does not need it`, report)
+	require.Regexp(t, `(?m)^skip  without http +this data does not need it`, report)
 
 	data := filepath.Join(s.dir, "data.json")
 	require.NoError(t, os.WriteFile(data, []byte(`{"name": "Grace"}`), 0o600))
@@ -97,6 +97,7 @@ func TestTheAuthorsRoad(t *testing.T) {
 		"reach":      `(?m)^FAIL  runs +PLUGIN_DENIED: .*example\.com`,
 		"keep":       `(?m)^ok    without kv +PLUGIN_DENIED: .*kv`,
 		"undeclared": `(?m)^FAIL  runs +PLUGIN_DENIED: .*declare "publish" in the plugin's manifest`,
+		"count":      `(?m)^ok    same input, same result`,
 		"insist":     `(?m)^FAIL  without kv +it crashes when it is refused`,
 	} {
 		before := len(s.out.String())
@@ -107,6 +108,14 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.Contains(t, said, "TIMEOUT")
 	said = s.refused(exitError, "plugin", "run", program, "--data", `{"name": "loop"}`, "--limit", "cpu=100ms")
 	require.Contains(t, said, "PLUGIN_CPU_LIMIT")
+
+	report = s.out.String()
+	s.run(t.Context(), "plugin", "test", program, "--data", `{"name": "panic"}`)
+	require.Regexp(t, `(?m)^skip  everything else +same input, same result; works after that; memory; capabilities: `, s.out.String()[len(report):])
+	report = s.out.String()
+	s.run(t.Context(), "plugin", "test", program, "--data", `{"name": 1}`)
+	require.Regexp(t, `(?m)^skip  everything else +the plugin is not run`, s.out.String()[len(report):])
+	require.Regexp(t, `(?m)plugin verify: limits.memory is `, s.refused(exitError, "plugin", "verify", program, "--limit", "memory=1TiB"))
 }
 
 // naughty makes the scaffold's plugin loop, panic, differ or reach out, as its
@@ -127,6 +136,12 @@ func naughty(source string) string {
 		return output{Greeting: string(rune('0' + in.Times))}, nil
 	case "undeclared":
 		return output{}, c.Publish("some.thing", nil)
+	case "count":
+		var n int
+		if _, err := c.Get("n", &n); err != nil {
+			return output{}, err
+		}
+		return output{Greeting: string(rune('0' + n))}, c.Set("n", n+1, 0)
 	case "keep":
 		return output{}, c.Set("key", "value", 0)
 	case "insist":
@@ -139,6 +154,15 @@ func naughty(source string) string {
 	Times int `+"`"+`json:"times,omitempty" schema:"default=2"`+"`"+``, 1)
 	return strings.Replace(source, `		Summary:`, `		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilityState},
 		Summary:`, 1)
+}
+
+func TestNewWithoutAnSDKMakesNothing(t *testing.T) {
+	s := newAuthor(t)
+	t.Setenv("GOPROXY", "off")
+	t.Setenv("GOMODCACHE", filepath.Join(s.dir, "none"))
+	t.Setenv("GOFLAGS", "-modcacherw")
+	require.Contains(t, s.refused(exitError, "plugin", "new", "greeter", "--dir", s.dir), "take the sdk from a clone of the scheduler with --sdk: go mod tidy")
+	require.NoDirExists(t, filepath.Join(s.dir, "greeter"))
 }
 
 func TestNewInOtherLanguages(t *testing.T) {

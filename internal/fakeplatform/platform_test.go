@@ -258,7 +258,8 @@ func TestStreamsAreSetOverHTTP(t *testing.T) {
 	w.call("POST", "/live", object{"userId": "6"})
 	streams := w.call("GET", twitch+"streams?user_id=5&user_id=6", nil).body["data"].([]any)
 	require.Len(t, streams, 2)
-	require.Equal(t, float64(12), streams[0].(object)["viewer_count"])
+	require.Equal(t, "ada", streams[0].(object)["user_login"])
+	require.EqualValues(t, 12, streams[0].(object)["viewer_count"])
 	require.Equal(t, "channel6", streams[1].(object)["user_login"])
 	require.Len(t, w.call("POST", "/live", object{"userId": "5", "viewers": -1}).body["items"], 1)
 	for _, wrong := range []object{{}, {"userId": "ada"}, {"userId": "5", "name": "ada"}} {

@@ -164,7 +164,7 @@ func (c *call) nextKey() string {
 
 // deny refuses an operation whose capability is not granted.
 func (c *call) deny(op, capability string) error {
-	return c.refuse(fmt.Sprintf("operation %.64q is not granted; the operator can add %q to the plugin's grants in plugins.yaml", op, capability))
+	return c.refuse(fmt.Sprintf("operation %.64q is not granted; declare %q in the plugin's manifest, among its capabilities, and let the operator add it to the plugin's grants in plugins.yaml", op, capability))
 }
 
 // refuse remembers the first refusal: it decides how the run ends, whatever the

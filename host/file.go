@@ -130,7 +130,10 @@ func noAlias(root ast.Node) error {
 // entry reads one element of plugins. It has an empty type when not even that
 // could be read.
 func (r fileReader) entry(d document, node ast.Node, requireDigest bool) entry {
-	taskType := typeOf(node)
+	taskType, written := typeOf(node)
+	if taskType == "" && written {
+		return entry{problem: errors.New("type is no name of a task type; use lower-case letters, digits, - and _, 64 at most, beginning with a letter")}
+	}
 	if taskType == "" {
 		return entry{problem: errors.New("a plugin needs a type, the task type it serves, for example type: reminder")}
 	}
@@ -157,15 +160,16 @@ func (r fileReader) entry(d document, node ast.Node, requireDigest bool) entry {
 	return e
 }
 
-// typeOf reads the type of an entry, as far as it can be read at all.
-func typeOf(node ast.Node) string {
+// typeOf reads the type of an entry, as far as it can be read at all. written
+// tells whether there is something in its place.
+func typeOf(node ast.Node) (taskType string, written bool) {
 	var lenient struct {
 		Type string `yaml:"type"`
 	}
 	if yaml.NodeToValue(node, &lenient) != nil || !nameSyntax.MatchString(lenient.Type) {
-		return ""
+		return "", lenient.Type != ""
 	}
-	return lenient.Type
+	return lenient.Type, true
 }
 
 func line(node ast.Node) int {

@@ -228,7 +228,7 @@ func TestLoadReportsABrokenFile(t *testing.T) {
 		"unknown key":     {"plugin: []", `line 1: unknown field "plugin"`},
 		"list instead":    {"- type: x", "line 1"},
 		"no type":         {"plugins:\n  - runtime: fake\n", "line 2: a plugin needs a type"},
-		"bad type":        {"plugins:\n  - type: X Y\n", "line 2: a plugin needs a type"},
+		"bad type":        {"plugins:\n  - type: X Y\n", "line 2: type is no name of a task type; use lower-case letters"},
 		"duplicate type":  {"plugins:\n  - {type: x, runtime: fake, source: good}\n  - {type: x, runtime: fake, source: good}\n", `line 3: type "x" is listed twice, first at line 2`},
 		"duplicate key":   {"requireDigest: true\nrequireDigest: false\n", "line 2"},
 		"two documents":   {"plugins: []\n---\nplugins: []\n", "more than one YAML document"},

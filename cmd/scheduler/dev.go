@@ -81,15 +81,11 @@ func (o devOptions) run(ctx context.Context, env environment) error {
 	defer closeWorld()
 	base := "http://" + listener.Addr().String()
 
-	list := filepath.Join(o.data, "plugins.yaml")
-	if err := os.WriteFile(list, devPlugins(modules, base), 0o600); err != nil {
-		return err
-	}
 	fmt.Fprintf(env.stdout, "fake Discord, Twitch and notification service: %s shows what arrives, %s/faults what goes wrong on purpose\n", base, base)
 	watched, stopWatching := context.WithCancel(ctx)
 	defer watch(watched, world.Journal(), env.stdout)()
 	defer stopWatching()
-	return o.serve(ctx, env, list, base)
+	return o.serve(ctx, env, modules, base)
 }
 
 // shareCache keeps compiled modules where the next temporary directory finds them,
@@ -104,11 +100,13 @@ func (o devOptions) shareCache() {
 }
 
 // serve runs the service with the configuration of the environment, except what
-// leads it to the fake platforms.
-func (o devOptions) serve(ctx context.Context, env environment, list, base string) error {
+// leads it to the fake platforms. The list of the plugins is written once the
+// database is locked: another process that works there reads it.
+func (o devOptions) serve(ctx context.Context, env environment, modules map[string]string, base string) error {
+	list := filepath.Join(o.data, "plugins.yaml")
 	own := map[string]string{
 		"DATA_DIR": o.data, "PLUGINS_CONFIG": list, "NOTIFICATION_SERVICE_URL": base + "/notification",
-		"DATABASE_URL": "", "REDIS_URL": "", "RABBITMQ_URL": "",
+		"DATABASE_URL": "", "REDIS_URL": "", "RABBITMQ_URL": "", "CONFIG_SERVICE_URL": "",
 		"LOG_LEVEL": cmp.Or(env.getenv("LOG_LEVEL"), "warn"), "LOG_FORMAT": cmp.Or(env.getenv("LOG_FORMAT"), "text"),
 	}
 	cfg, err := config.Load(func(name string) string {
@@ -121,7 +119,8 @@ func (o devOptions) serve(ctx context.Context, env environment, list, base strin
 		return fmt.Errorf("the configuration is wrong:\n%w", err)
 	}
 	cfg.LookupEnv = devSecret(base)
-	if code := serveUntil(ctx, cfg, env); code != exitOK {
+	prepare := func() error { return os.WriteFile(list, devPlugins(modules, base), 0o600) }
+	if code := serveUntil(ctx, cfg, env, prepare); code != exitOK {
 		return errors.New("the service has failed")
 	}
 	return nil

@@ -113,17 +113,31 @@ func pluginNew(ctx context.Context, args []string, env environment) int {
 	if err != nil {
 		return f.failed(err)
 	}
+	dir := filepath.Dir(files[0])
+	if s.Lang == "go" {
+		if err := tidy(ctx, dir, s.SDK != ""); err != nil {
+			return f.failed(err)
+		}
+	}
 	for _, file := range files {
 		fmt.Fprintln(env.stdout, file)
 	}
-	dir := filepath.Dir(files[0])
-	if s.Lang == "go" {
-		if err := workbench.Tidy(ctx, dir); err != nil {
-			fmt.Fprintf(env.stderr, "the module's requirements are not complete; run go mod tidy in %s: %s\n", dir, err)
-		}
-	}
 	fmt.Fprintf(env.stdout, "\nnext: cd %s; README.md has the commands\n", dir)
 	return exitOK
+}
+
+// tidy completes a new Go plugin. One that has no sdk to be built with is of no
+// use, and is removed.
+func tidy(ctx context.Context, dir string, hasSDK bool) error {
+	err := workbench.Tidy(ctx, dir)
+	switch {
+	case err == nil:
+		return nil
+	case hasSDK:
+		return fmt.Errorf("the module's requirements are not complete; run go mod tidy in %s: %w", dir, err)
+	}
+	_ = os.RemoveAll(dir) // else the error would be that it exists
+	return fmt.Errorf("the published module cannot be had; take the sdk from a clone of the scheduler with --sdk: %w", err)
 }
 
 func pluginBuild(ctx context.Context, args []string, env environment) int {

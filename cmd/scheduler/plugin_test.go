@@ -75,13 +75,15 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.NotContains(t, report, "warn")
 	require.Regexp(t, `(?m)^ok    same input, same result`, report)
 	require.Regexp(t, `(?m)^ok    memory +limits.memory: \d+MiB is enough`, report)
-	require.Regexp(t, `(?m)^ok    without kv +this data does not need it`, report)
-	require.Regexp(t, `(?m)^ok    without http +this data does not need it`, report)
+	require.Regexp(t, `(?m)^skip  without kv +this data does not need it`, report)
+	require.Regexp(t, `(?m)^skip  without http +this data does not need it`, report)
 
 	data := filepath.Join(s.dir, "data.json")
 	require.NoError(t, os.WriteFile(data, []byte(`{"name": "Grace"}`), 0o600))
 	require.Contains(t, s.must("plugin", "run", "--data", "@"+data, program), `"greeting": "hello Grace"`)
 	require.Contains(t, s.err.String(), `info  greeting {"attempt":1,"name":"Grace"}`)
+
+	require.Contains(t, s.must("plugin", "run", program, "--data", `{"name": "default"}`), `"greeting": "2"`, "the default of the schema's tag")
 
 	require.Contains(t, s.refused(exitError, "plugin", "run", program), "the data would be refused")
 	require.Contains(t, s.must("plugin", "test", program), "accepts the data", "its own sample")
@@ -90,11 +92,13 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.Contains(t, s.refused(exitError, "plugin", "new", "greeter", "--dir", s.dir), "exists and is not empty")
 
 	for name, want := range map[string]string{
-		"panic":  `(?m)^FAIL  runs +PLUGIN_TRAP: .*it went wrong`,
-		"differ": `(?m)^warn  same input, same result +the results differ`,
-		"reach":  `(?m)^FAIL  runs +PLUGIN_DENIED: .*example\.com`,
-		"keep":   `(?m)^ok    without kv +PLUGIN_DENIED: .*kv`,
-		"insist": `(?m)^FAIL  without kv +it crashes when it is refused`,
+		"panic":      `(?m)^FAIL  runs +PLUGIN_TRAP: .*it went wrong`,
+		"differ":     `(?m)^warn  same input, same result +the results differ`,
+		"reach":      `(?m)^FAIL  runs +PLUGIN_DENIED: .*example\.com`,
+		"keep":       `(?m)^ok    without kv +PLUGIN_DENIED: .*kv`,
+		"undeclared": `(?m)^FAIL  runs +PLUGIN_DENIED: .*declare "publish" in the plugin's manifest`,
+		"count":      `(?m)^ok    same input, same result`,
+		"insist":     `(?m)^FAIL  without kv +it crashes when it is refused`,
 	} {
 		before := len(s.out.String())
 		s.run(t.Context(), "plugin", "test", program, "--data", `{"name": "`+name+`"}`)
@@ -104,6 +108,14 @@ func TestTheAuthorsRoad(t *testing.T) {
 	require.Contains(t, said, "TIMEOUT")
 	said = s.refused(exitError, "plugin", "run", program, "--data", `{"name": "loop"}`, "--limit", "cpu=100ms")
 	require.Contains(t, said, "PLUGIN_CPU_LIMIT")
+
+	report = s.out.String()
+	s.run(t.Context(), "plugin", "test", program, "--data", `{"name": "panic"}`)
+	require.Regexp(t, `(?m)^skip  everything else +same input, same result; works after that; memory; capabilities: `, s.out.String()[len(report):])
+	report = s.out.String()
+	s.run(t.Context(), "plugin", "test", program, "--data", `{"name": 1}`)
+	require.Regexp(t, `(?m)^skip  everything else +the plugin is not run`, s.out.String()[len(report):])
+	require.Regexp(t, `(?m)plugin verify: limits.memory is `, s.refused(exitError, "plugin", "verify", program, "--limit", "memory=1TiB"))
 }
 
 // naughty makes the scaffold's plugin loop, panic, differ or reach out, as its
@@ -120,6 +132,16 @@ func naughty(source string) string {
 	case "reach":
 		_, err := c.HTTP(sdk.HTTPRequest{URL: "https://example.com/"})
 		return output{}, err
+	case "default":
+		return output{Greeting: string(rune('0' + in.Times))}, nil
+	case "undeclared":
+		return output{}, c.Publish("some.thing", nil)
+	case "count":
+		var n int
+		if _, err := c.Get("n", &n); err != nil {
+			return output{}, err
+		}
+		return output{Greeting: string(rune('0' + n))}, c.Set("n", n+1, 0)
 	case "keep":
 		return output{}, c.Set("key", "value", 0)
 	case "insist":
@@ -128,8 +150,19 @@ func naughty(source string) string {
 		}
 	}
 	c.Log.Info(`, 1)
+	source = strings.Replace(source, `type input struct {`, `type input struct {
+	Times int `+"`"+`json:"times,omitempty" schema:"default=2"`+"`"+``, 1)
 	return strings.Replace(source, `		Summary:`, `		Capabilities: []sdk.Capability{sdk.CapabilityHTTP, sdk.CapabilityState},
 		Summary:`, 1)
+}
+
+func TestNewWithoutAnSDKMakesNothing(t *testing.T) {
+	s := newAuthor(t)
+	t.Setenv("GOPROXY", "off")
+	t.Setenv("GOMODCACHE", filepath.Join(s.dir, "none"))
+	t.Setenv("GOFLAGS", "-modcacherw")
+	require.Contains(t, s.refused(exitError, "plugin", "new", "greeter", "--dir", s.dir), "take the sdk from a clone of the scheduler with --sdk: go mod tidy")
+	require.NoDirExists(t, filepath.Join(s.dir, "greeter"))
 }
 
 func TestNewInOtherLanguages(t *testing.T) {

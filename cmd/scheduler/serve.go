@@ -27,23 +27,29 @@ func serve(ctx context.Context, args []string, env environment) int {
 		fmt.Fprintf(env.stderr, "scheduler: the configuration is wrong:\n%s\n", err)
 		return exitUsage
 	}
-	return serveUntil(ctx, cfg, env)
+	return serveUntil(ctx, cfg, env, func() error { return nil })
 }
 
-// serveUntil runs the service of a configuration.
-func serveUntil(ctx context.Context, cfg config.Config, env environment) int {
+// serveUntil runs the service of a configuration. prepare is called once the data
+// directory and the address are this process's own, and before anything is read
+// from them; its error ends the service.
+func serveUntil(ctx context.Context, cfg config.Config, env environment, prepare func() error) int {
 	log := newLogger(cfg, env.stderr)
 	a, err := app.New(ctx, cfg, log, versionText())
 	if err != nil {
 		fmt.Fprintf(env.stderr, "scheduler: %s\n", err)
 		return exitError
 	}
-	if err := a.Start(ctx); err != nil {
+	err = prepare()
+	if err == nil {
+		err = a.Start(ctx)
+	}
+	if err != nil {
 		log.Error("start", "error", err)
 		a.Stop(context.Background())
 		return exitError
 	}
-	fmt.Fprintln(env.stdout, "scheduler", versionText(), a.Summary())
+	fmt.Fprintf(env.stdout, "scheduler (version %s) %s\n", versionText(), a.Summary())
 	defer reloadOnHangup(ctx, a, log)()
 	code := exitOK
 	select {

@@ -25,6 +25,12 @@ func (p *Platform) pages(mux *http.ServeMux) {
 		p.faults.Clear()
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("GET /live", p.readLive)
+	mux.HandleFunc("POST /live", p.addLive)
+	mux.HandleFunc("DELETE /live", func(w http.ResponseWriter, _ *http.Request) {
+		p.allOffline()
+		w.WriteHeader(http.StatusNoContent)
+	})
 }
 
 // readJournal answers {"items": […]}: all that is remembered, or what came after

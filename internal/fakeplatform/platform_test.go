@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -247,6 +249,26 @@ func TestStreamsComeInPages(t *testing.T) {
 	require.Len(t, w.call("GET", twitch+"streams", nil).body["data"], 2)
 }
 
+func TestStreamsAreSetOverHTTP(t *testing.T) {
+	w := newWorld(t)
+	require.Empty(t, w.call("GET", "/live", nil).body["items"])
+	set := w.call("POST", "/live", object{"userId": "5", "login": "ada", "title": "Chess", "viewers": 12})
+	require.Equal(t, 200, set.status)
+	require.Len(t, set.body["items"], 1)
+	w.call("POST", "/live", object{"userId": "6"})
+	streams := w.call("GET", twitch+"streams?user_id=5&user_id=6", nil).body["data"].([]any)
+	require.Len(t, streams, 2)
+	require.Equal(t, "ada", streams[0].(object)["user_login"])
+	require.EqualValues(t, 12, streams[0].(object)["viewer_count"])
+	require.Equal(t, "channel6", streams[1].(object)["user_login"])
+	require.Len(t, w.call("POST", "/live", object{"userId": "5", "viewers": -1}).body["items"], 1)
+	for _, wrong := range []object{{}, {"userId": "ada"}, {"userId": "5", "name": "ada"}} {
+		require.Equal(t, 400, w.call("POST", "/live", wrong).status, wrong)
+	}
+	require.Equal(t, 204, w.call("DELETE", "/live", nil).status)
+	require.Empty(t, w.call("GET", twitch+"streams", nil).body["data"])
+}
+
 func TestANotificationIsSentOnceForAKey(t *testing.T) {
 	w := newWorld(t)
 	first := w.call("POST", "/notification/notifications", object{"message": "hi", "via": []string{"email"}})
@@ -380,4 +402,18 @@ func TestTheWorldIsBounded(t *testing.T) {
 		w.SetLive(fmt.Sprint(1+i), "ada", "chess", i, w.now)
 	}
 	require.Len(t, w.call("GET", twitch+"streams", nil).body["data"], 1)
+}
+
+// docs/development.md has every kind of fault and every member.
+func TestThePageHasTheFaults(t *testing.T) {
+	page, err := os.ReadFile("../../docs/development.md")
+	require.NoError(t, err)
+	w := newWorld(t)
+	for _, kind := range w.call("GET", "/faults", nil).body["kinds"].([]any) {
+		require.Contains(t, string(page), fmt.Sprintf("`%s`", kind))
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[fakeplatform.Fault]()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		require.Contains(t, string(page), "\n| `"+name+"` |")
+	}
 }

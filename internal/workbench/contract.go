@@ -19,9 +19,10 @@ type Verdict string
 
 // The verdicts.
 const (
-	Passed Verdict = "ok"
-	Warned Verdict = "warn" // allowed, and worth knowing
-	Broken Verdict = "FAIL"
+	Passed  Verdict = "ok"
+	Warned  Verdict = "warn" // allowed, and worth knowing
+	Skipped Verdict = "skip" // not found out; the detail says why
+	Broken  Verdict = "FAIL"
 )
 
 // Check is one part of the contract.
@@ -55,7 +56,7 @@ func (b *Bench) Contract(ctx context.Context, p Program, t Trial) []Check {
 	defer s.Close(context.WithoutCancel(ctx))
 	checks := []Check{{"loads", Passed, p.Manifest.Name + "@" + p.Manifest.Version + ", " + p.Runtime}, s.checkSchema(t.Data)}
 	if checks[1].Verdict == Broken {
-		return checks
+		return append(checks, skipped("everything else", "the plugin is not run with data that does not fit"))
 	}
 	first, took := s.checkRun(ctx, t.Data)
 	checks = append(checks, first)
@@ -63,14 +64,17 @@ func (b *Bench) Contract(ctx context.Context, p Program, t Trial) []Check {
 		checks = append(checks, s.checkReplay(ctx, t.Data))
 	}
 	checks = append(checks, s.checkDeadline(ctx, t.Data, took/2), s.checkCancel(ctx, t.Data, took/2))
-	if first.Verdict != Broken {
-		checks = append(checks, s.checkAfterwards(ctx, t.Data), b.checkMemory(ctx, p, t))
-		for _, capability := range slices.Concat(p.Manifest.Capabilities, p.Manifest.Optional) {
-			checks = append(checks, b.checkRefusal(ctx, p, t, capability))
-		}
+	if first.Verdict == Broken {
+		return append(checks, skipped("everything else", "same input, same result; works after that; memory; capabilities: they need data that it runs with"))
+	}
+	checks = append(checks, s.checkAfterwards(ctx, t.Data), b.checkMemory(ctx, p, t))
+	for _, capability := range slices.Concat(p.Manifest.Capabilities, p.Manifest.Optional) {
+		checks = append(checks, b.checkRefusal(ctx, p, t, capability))
 	}
 	return checks
 }
+
+func skipped(name, why string) Check { return Check{name, Skipped, why} }
 
 // checkSchema holds the data, and data that nobody expects, against the schema.
 func (s *Session) checkSchema(data json.RawMessage) Check {
@@ -118,17 +122,19 @@ func (s *Session) checkRun(ctx context.Context, data json.RawMessage) (_ Check, 
 	return Check{name, Passed, fmt.Sprintf("in %s, %d bytes of result, %d lines of log", took.Round(10*time.Microsecond), len(out.Result), len(out.Logs))}, took
 }
 
-// checkReplay runs the same attempt twice. State that the first run has kept is
-// there in the second, as it would be.
+// checkReplay runs the same attempt twice. What the plugin keeps is part of the
+// input, so the second run finds what the first one found.
 func (s *Session) checkReplay(ctx context.Context, data json.RawMessage) Check {
 	const name = "same input, same result"
 	a := Attempt{Data: data, ID: core.NewID(), Nominal: now()}
+	kept := s.state.kept()
 	first, err := s.Run(ctx, a)
 	if err != nil {
 		return Check{name, Broken, "another run with the same data failed: " + Describe(err)}
 	}
 	a.Number = 2
 	s.state.end(a.ID) // the first one has ended; what is repeated is the input
+	s.state.keep(kept)
 	second, err := s.Run(ctx, a)
 	switch {
 	case err != nil:
@@ -164,7 +170,7 @@ func (s *Session) ends(ctx context.Context, name string, data json.RawMessage, t
 		return Check{name, Broken, fmt.Sprintf("it took %s", took.Round(time.Millisecond))}
 	}
 	if err == nil {
-		return Check{name, Passed, "it was done before"}
+		return skipped(name, "it was done before")
 	}
 	return Check{name, Passed, Describe(err)}
 }
@@ -220,7 +226,7 @@ func (b *Bench) checkRefusal(ctx context.Context, p Program, t Trial, capability
 	case s.Status().Calls.Crashed > 0:
 		return Check{name, Broken, "it crashes when it is refused; return the error of the operation"}
 	case err == nil:
-		return Check{name, Passed, "this data does not need it"}
+		return skipped(name, "this data does not need it")
 	case core.FailureOf(err).Code != core.CodePluginDenied:
 		return Check{name, Broken, Describe(err)}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,9 @@ const nowhere = "none.invalid"
 // Load makes a session. The error says why the service would not load the
 // program.
 func (b *Bench) Load(ctx context.Context, p Program, with Settings) (_ *Session, err error) {
+	if !pluginName.MatchString(p.Manifest.Name) {
+		return nil, fmt.Errorf("the manifest's name %.80q: use lower-case letters, digits, - and _, 64 at most, beginning with a letter", p.Manifest.Name)
+	}
 	dir, err := os.MkdirTemp("", "scheduler-plugin-")
 	if err != nil {
 		return nil, err
@@ -82,14 +86,19 @@ func (b *Bench) Load(ctx context.Context, p Program, with Settings) (_ *Session,
 		return nil, err
 	}
 	if err := s.host.Problem(); err != nil {
-		return nil, err
+		return nil, placeless(err.Error())
 	}
-	status := s.Status()
-	if status.Error != "" {
-		return nil, errors.New(status.Error)
+	if status := s.Status(); status.Error != "" {
+		return nil, placeless(status.Error)
 	}
 	return s, nil
 }
+
+// inList is where in the list something is wrong.
+var inList = regexp.MustCompile(`^line \d+: `)
+
+// placeless is an error of the list without the line: nobody has written it.
+func placeless(text string) error { return errors.New(inList.ReplaceAllString(text, "")) }
 
 // entry writes the plugins.yaml, as JSON.
 func (w Settings) entry(p Program) ([]byte, error) {

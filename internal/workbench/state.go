@@ -39,6 +39,20 @@ func (s *state) apply(writes []core.StateWrite) {
 	}
 }
 
+// kept is a copy of what is kept.
+func (s *state) kept() map[string]core.StateEntry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.entries)
+}
+
+// keep puts what kept has returned in place of what is kept.
+func (s *state) keep(entries map[string]core.StateEntry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = entries
+}
+
 // PluginState implements core.StateStore.
 func (s *state) PluginState(_ context.Context, _, prefix, after string, limit int) ([]core.StateEntry, error) {
 	s.mu.Lock()

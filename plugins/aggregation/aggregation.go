@@ -29,6 +29,9 @@ type output struct {
 
 func handle(c *sdk.Context, in input) (output, error) {
 	out := output{Name: in.Name, At: c.Execution.NominalTime.UTC()}
+	if err := in.check(); err != nil {
+		return out, err
+	}
 	var cfg platforms.Config
 	if err := c.Config(&cfg); err != nil {
 		return out, err

@@ -370,6 +370,36 @@ func TestTheResultIsKeptPublishedAndPosted(t *testing.T) {
 	}
 }
 
+// A channel that is offline has no rows, so it has no average.
+func TestAFigureOfNothingIsADash(t *testing.T) {
+	w := plugintest.New(t)
+	w.Run(plugin(), at(w, object{
+		"name": "viewers", "sources": list{object{"kind": "helix_streams", "userIds": []string{"9"}}},
+		"metrics": list{object{"as": "average", "op": "avg", "field": "/viewer_count"}, object{"as": "viewers", "op": "sum", "field": "/viewer_count"}},
+		"post":    object{"platform": "discord", "channelId": "42", "content": `{{.Data.metrics.average}} of {{.Data.metrics.viewers}}{{if .Data.metrics.average}}, live{{end}}`},
+	})).RequireOK(t)
+	require.Equal(t, "– of 0", w.Detail("discord.create_message", 0)["content"])
+}
+
+func TestNamesThatAreThereTwice(t *testing.T) {
+	count := object{"as": "n", "op": "count"}
+	top := object{"as": "n", "field": "/a", "k": 1}
+	for want, more := range map[string]object{
+		`metrics/1/as: "n" is the name of an earlier metric`: {"metrics": list{count, object{"as": "n", "op": "sum", "field": "/a"}}},
+		`top/1/as: "n" is the name of an earlier list`:       {"top": list{top, top}},
+		"": {"metrics": list{count}, "top": list{top}}, // they do not meet
+	} {
+		w := plugintest.New(t)
+		result := w.Run(plugin(), at(w, countOf(object{"kind": "helix_streams", "userIds": []string{"9"}}, more)))
+		if want == "" {
+			result.RequireOK(t)
+			continue
+		}
+		require.Contains(t, result.RequireFailure(t, wire.Permanent).Message, want)
+		require.Empty(t, w.Journal().Requests(""), "nothing was asked for")
+	}
+}
+
 func TestAPostThatCannotBeSent(t *testing.T) {
 	for name, test := range map[string]struct{ platform, content, want string }{
 		"no template":          {"discord", "{{.Data.metrics.viewers", "post.content: template"},

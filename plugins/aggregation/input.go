@@ -2,6 +2,7 @@ package main
 
 import (
 	_ "embed"
+	"fmt"
 	"time"
 
 	"github.com/nexuscore/scheduler/plugins/platforms"
@@ -87,6 +88,25 @@ func plugin() sdk.Plugin {
 		Sample: `{"name":"sample","sources":[{"kind":"http","url":"https://example.com/","items":"/none"}],
 			"metrics":[{"as":"n","op":"count"},{"as":"p","op":"p95","field":"/x"}]}`,
 	}, handle)
+}
+
+// check finds what the schema cannot say. Its error is permanent.
+func (in input) check() error {
+	names := map[string]bool{}
+	for i, m := range in.Metrics {
+		if names[m.As] {
+			return sdk.Permanent(fmt.Errorf("metrics/%d/as: %q is the name of an earlier metric; every one needs a name of its own", i, m.As))
+		}
+		names[m.As] = true
+	}
+	clear(names)
+	for i, top := range in.Top {
+		if names[top.As] {
+			return sdk.Permanent(fmt.Errorf("top/%d/as: %q is the name of an earlier list; every one needs a name of its own", i, top.As))
+		}
+		names[top.As] = true
+	}
+	return nil
 }
 
 func (in input) window() time.Duration { return time.Duration(in.WindowMS) * time.Millisecond }

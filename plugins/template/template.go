@@ -93,8 +93,11 @@ func (t *Texts) FillAll(field string, texts ...*string) error {
 
 // whole makes integers of the numbers that are, which JSON does not tell apart:
 // a million is to be shown as 1000000, and to equal 1000000.
+// What is null is shown as nothing.
 func whole(v any) any {
 	switch v := v.(type) {
+	case nil:
+		return nothing(nil)
 	case float64:
 		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
 			return int64(v)
@@ -114,6 +117,13 @@ func whole(v any) any {
 	}
 	return v
 }
+
+// nothing is a null in a text: a dash, whatever the verb of printf. For if and
+// with it is false, and range finds nothing in it.
+type nothing []struct{}
+
+// Format implements fmt.Formatter.
+func (nothing) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("–")) } // into a text
 
 // functions are those beside the ones of text/template.
 var functions = template.FuncMap{"format": format, "in": in}

@@ -23,24 +23,26 @@ func texts(t *testing.T, in template.Input) *template.Texts {
 
 func TestTextsAreFilledIn(t *testing.T) {
 	in := template.Input{Timezone: "Europe/Berlin", Values: map[string]any{
-		"game": "Chess", "players": []any{"Ada", "Bob"}, "count": 3.0, "deep": map[string]any{"er": "x", "list": []any{1e6}}, "half": 0.5,
+		"game": "Chess", "players": []any{"Ada", "Bob"}, "count": 3.0, "deep": map[string]any{"er": "x", "list": []any{1e6}}, "half": 0.5, "none": nil,
 	}}
 	for text, want := range map[string]string{
-		"nothing to fill in }}":                                   "nothing to fill in }}",
-		"{{.NominalTime}}":                                        "2026-07-01 19:30 CEST",
-		`{{format .NominalTime "15:04"}}`:                         "19:30",
-		`{{format (in .NominalTime "America/New_York") "15:04"}}`: "13:30",
-		"<t:{{.NominalTime.Unix}}:R>":                             "<t:1782927000:R>",
-		"{{.NominalTime.Weekday}}":                                "Wednesday",
-		"{{.TaskName}} {{.TaskType}} {{.Trigger}}":                "Stream reminder schedule",
-		"{{.ExecutionID}} {{.TaskID}}":                            "e-1 t-1",
-		"{{.Attempt}} of {{.MaxAttempts}}":                        "2 of 3",
-		"{{.Data.game}}, {{.Data.count}}, {{.Data.deep.er}}":      "Chess, 3, x",
-		"{{range .Data.players}}{{.}} {{end}}":                    "Ada Bob ",
-		`{{if eq .Data.game "Chess"}}think{{end}}`:                "think",
-		"{{.Data.deep.list}} {{.Data.half}}":                      "[1000000] 0.5",
-		"{{if gt .Data.count 2}}many{{end}}":                      "many",
-		`{{"{{"}}`:                                                "{{",
+		"nothing to fill in }}":                                                   "nothing to fill in }}",
+		"{{.NominalTime}}":                                                        "2026-07-01 19:30 CEST",
+		`{{format .NominalTime "15:04"}}`:                                         "19:30",
+		`{{format (in .NominalTime "America/New_York") "15:04"}}`:                 "13:30",
+		"<t:{{.NominalTime.Unix}}:R>":                                             "<t:1782927000:R>",
+		"{{.NominalTime.Weekday}}":                                                "Wednesday",
+		"{{.TaskName}} {{.TaskType}} {{.Trigger}}":                                "Stream reminder schedule",
+		"{{.ExecutionID}} {{.TaskID}}":                                            "e-1 t-1",
+		"{{.Attempt}} of {{.MaxAttempts}}":                                        "2 of 3",
+		"{{.Data.game}}, {{.Data.count}}, {{.Data.deep.er}}":                      "Chess, 3, x",
+		"{{range .Data.players}}{{.}} {{end}}":                                    "Ada Bob ",
+		`{{if eq .Data.game "Chess"}}think{{end}}`:                                "think",
+		"{{.Data.deep.list}} {{.Data.half}}":                                      "[1000000] 0.5",
+		"{{if gt .Data.count 2}}many{{end}}":                                      "many",
+		`{{.Data.none}} {{printf "%.1f" .Data.none}}`:                             "– –",
+		"{{if .Data.none}}some{{end}}{{range .Data.none}}some{{else}}none{{end}}": "none",
+		`{{"{{"}}`: "{{",
 	} {
 		got, err := texts(t, in).Fill("message", text)
 		require.NoError(t, err, text)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -86,6 +87,8 @@ func (c *consumer) serve(ctx context.Context, s *session, ch *amqp.Channel) erro
 	defer shift.end()
 	again := time.NewTicker(declareAgain)
 	defer again.Stop()
+	look := time.NewTicker(stallLook)
+	defer look.Stop()
 	for {
 		if err := shift.reconcile(ctx); err != nil {
 			return err
@@ -99,10 +102,54 @@ func (c *consumer) serve(ctx context.Context, s *session, ch *amqp.Channel) erro
 			}
 			return errors.New("channel lost")
 		case <-c.poked:
+		case <-look.C:
+			if shift.stalled() {
+				return errStalled
+			}
 		case <-again.C:
 			clear(shift.refused)
 		}
 	}
+}
+
+// errStalled ends a channel that brings nothing though there is something: after
+// a queue was deleted and made again at once, a server may count consumers of the
+// new one and give them nothing. What a new channel consumes is given out.
+var errStalled = errors.New("bundles are ready, and none is delivered")
+
+// A channel is stalled when so many looks in a row have found bundles ready, a
+// receiver that waits, and nothing delivered since the look before.
+const (
+	stallLook  = 2 * time.Second
+	stallLooks = 2
+)
+
+// stalled looks whether the server gives out what it has.
+func (s *shift) stalled() bool {
+	seen := s.delivered.Load()
+	quiet := seen == s.seen && s.inbox.isWanted() && s.inbox.len() == 0
+	s.seen = seen
+	if !quiet || !s.anyReady() {
+		s.suspect = 0
+		return false
+	}
+	s.suspect++
+	return s.suspect >= stallLooks
+}
+
+// anyReady tells whether bundles of a consumed type are ready at the server.
+func (s *shift) anyReady() bool {
+	for taskType := range s.active {
+		ready := 0
+		err := s.declarer.do(func(ch *amqp.Channel) (err error) {
+			ready, err = s.names.declareWork(ch, taskType, s.cfg.Capacity)
+			return err
+		})
+		if err == nil && ready > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // errQueueGone ends a channel on which the server has ended a subscription:
@@ -120,6 +167,10 @@ type shift struct {
 	declared map[string]bool          // by type
 	refused  map[string]bool          // by type: not to be declared for a while
 	tags     int
+
+	delivered atomic.Int64 // bundles
+	seen      int64        // of them at the last look
+	suspect   int          // looks in a row that found it stalled
 }
 
 // subscription is one queue being consumed.
@@ -228,6 +279,7 @@ func (s *shift) declare(taskType string) (bool, error) {
 
 // accept puts a delivery into the inbox, or buries what cannot be read.
 func (s *shift) accept(ctx context.Context, taskType string, d amqp.Delivery) {
+	s.delivered.Add(1)
 	items, err := decodeBundle(d.ContentType, d.Type, d.Body)
 	if err == nil {
 		s.inbox.add(taskType, items, d)

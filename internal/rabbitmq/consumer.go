@@ -112,9 +112,10 @@ func (c *consumer) serve(ctx context.Context, s *session, ch *amqp.Channel) erro
 	}
 }
 
-// errStalled ends a channel that brings nothing though there is something: after
-// a queue was deleted and made again at once, a server may count consumers of the
-// new one and give them nothing. What a new channel consumes is given out.
+// errStalled ends a channel that brings nothing though there is something. After a
+// queue was deleted and made again at once, RabbitMQ 3.10 was seen to count
+// consumers of the new one and to give them nothing. With a new channel both begin
+// anew, and what was not acknowledged goes back to the server.
 var errStalled = errors.New("bundles are ready, and none is delivered")
 
 // A channel is stalled when so many looks in a row have found bundles ready, a
@@ -140,12 +141,7 @@ func (s *shift) stalled() bool {
 // anyReady tells whether bundles of a consumed type are ready at the server.
 func (s *shift) anyReady() bool {
 	for taskType := range s.active {
-		ready := 0
-		err := s.declarer.do(func(ch *amqp.Channel) (err error) {
-			ready, err = s.names.declareWork(ch, taskType, s.cfg.Capacity)
-			return err
-		})
-		if err == nil && ready > 0 {
+		if ready, err := s.declarer.work(s.names, taskType, s.cfg.Capacity); err == nil && ready > 0 {
 			return true
 		}
 	}
@@ -257,10 +253,7 @@ func (s *shift) declare(taskType string) (bool, error) {
 	if s.declared[taskType] {
 		return true, nil
 	}
-	err := s.declarer.do(func(ch *amqp.Channel) error {
-		_, err := s.names.declareWork(ch, taskType, s.cfg.Capacity)
-		return err
-	})
+	_, err := s.declarer.work(s.names, taskType, s.cfg.Capacity)
 	s.setProblem(taskType, err)
 	switch {
 	case err == nil:

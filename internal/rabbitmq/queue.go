@@ -250,11 +250,7 @@ func (q *Queue) Depth(ctx context.Context) (waiting, free int, err error) {
 
 // measure declares a type's queue, if need be, and counts what is ready in it.
 func (q *Queue) measure(taskType string) (ready int, err error) {
-	err = q.declarer.do(func(ch *amqp.Channel) (err error) {
-		ready, err = q.names.declareWork(ch, taskType, q.cfg.Capacity)
-		return err
-	})
-	return ready, err
+	return q.declarer.work(q.names, taskType, q.cfg.Capacity)
 }
 
 // Close ends the queue on this node: a waiting Receive fails with UNAVAILABLE

@@ -130,3 +130,12 @@ func (d *declarer) do(request func(ch *amqp.Channel) error) error {
 	}
 	return d.session.call(func() error { return request(d.ch) })
 }
+
+// work declares a type's queue, if need be, and counts what is ready in it.
+func (d *declarer) work(names topology, taskType string, capacity int) (ready int, err error) {
+	err = d.do(func(ch *amqp.Channel) (err error) {
+		ready, err = names.declareWork(ch, taskType, capacity)
+		return err
+	})
+	return ready, err
+}

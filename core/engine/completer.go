@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/nexuscore/scheduler/core"
 )
 
@@ -209,18 +211,23 @@ func (c *completer) announce(ctx context.Context, group []core.Completion, finis
 }
 
 func (c *completer) announceOne(ctx context.Context, now time.Time, e *core.Execution) {
-	log := c.cfg.Logger.With("task_id", e.TaskID, "execution_id", e.ID, "attempt", e.Attempt, "type", e.Type)
 	if !e.Status.Final() && e.Error == nil {
 		return // handed back or put off: no attempt has ended
 	}
 	if !e.Status.Final() {
-		log.Info("attempt failed", "status", e.Status, "next_at", e.DueAt, "error_code", deref(e.ErrorCode), "error", deref(e.Error))
+		c.log(e).Info("attempt failed", "status", e.Status, "next_at", e.DueAt, "error_code", deref(e.ErrorCode), "error", deref(e.Error))
 		c.cfg.Observer.Observe(core.Event{Kind: core.EventAttempt, At: now, Execution: e})
 		return
 	}
-	log.Debug("execution finished", "status", e.Status, "error_code", deref(e.ErrorCode))
+	if c.cfg.Logger.IsDebug() {
+		c.log(e).Debug("execution finished", "status", e.Status, "error_code", deref(e.ErrorCode))
+	}
 	c.cfg.Observer.Observe(core.Event{Kind: core.EventFinished, At: now, Execution: e})
 	c.cfg.Signals.Send(ctx, core.Signal{Kind: core.SignalFinished, ExecutionID: e.ID})
+}
+
+func (c *completer) log(e *core.Execution) hclog.Logger {
+	return c.cfg.Logger.With("task_id", e.TaskID, "execution_id", e.ID, "attempt", e.Attempt, "type", e.Type)
 }
 
 func deref[T any](p *T) (v T) {

@@ -182,6 +182,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.host.Load(ctx); err != nil {
 		a.log.Error("plugins", "error", err)
 	}
+	a.background("heap", keepHeadroom)
 	a.background("roster", a.roster.run)
 	a.background("plugins.yaml", func(ctx context.Context) { a.host.Watch(ctx, watchPeriod) })
 	if err := a.engine.Start(); err != nil {

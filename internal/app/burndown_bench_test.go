@@ -31,6 +31,7 @@ func BenchmarkBurnDown(b *testing.B) {
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("BURN_DOWN"), "100000"))
 	require.NoError(b, err)
 	env := clusterEnv(b)
+	go app.KeepHeadroom(b.Context())
 	for b.Loop() {
 		var stops []func()
 		cfg, err := config.Load(func(name string) string { return env[name] })

@@ -19,6 +19,12 @@ func (a *App) OnStop(name string, run func(context.Context) error) { a.onStop(na
 // HasForTheRest sets how long everything after the drain may take together.
 func (a *App) HasForTheRest(d time.Duration) { a.stopTime = d }
 
+// GCPercent and KeepHeadroom are what a service does about its heap.
+var (
+	GCPercent    = gcPercent
+	KeepHeadroom = keepHeadroom
+)
+
 // Faults watches an engine.
 type Faults = faults
 

@@ -16,22 +16,6 @@ type session struct {
 	timeout time.Duration
 }
 
-// socket is a connection of which no Write takes longer than timeout: a full
-// buffer towards a peer that is gone must not hold a publisher until the
-// heartbeat fails.
-type socket struct {
-	net.Conn
-	timeout time.Duration
-}
-
-func (s *socket) Write(p []byte) (int, error) {
-	defer time.AfterFunc(s.timeout, s.cut).Stop()
-	return s.Conn.Write(p)
-}
-
-// cut ends the connection without a word; the driver notices.
-func (s *socket) cut() { _ = s.Conn.Close() }
-
 // connect makes a connection with its handshake, within the timeout or until
 // ctx ends.
 func connect(ctx context.Context, cfg Config, name string) (*session, error) {
@@ -49,7 +33,7 @@ func connect(ctx context.Context, cfg Config, name string) (*session, error) {
 			if err != nil {
 				return nil, err
 			}
-			s.socket = &socket{Conn: c, timeout: cfg.Timeout}
+			s.socket = newSocket(c, cfg.Timeout)
 			stopped = context.AfterFunc(ctx, s.socket.cut)
 			return s.socket, nil
 		},

@@ -180,10 +180,12 @@ func (c conn) replace(ctx context.Context, decisions []decision) (running []stri
 // insertPlanned stores the planned executions: those to run among the live
 // ones, those that were skipped or missed in history.
 func (c conn) insertPlanned(ctx context.Context, decisions []decision) ([]core.Execution, error) {
-	var planned, live, ended []core.Execution
-	for _, d := range decisions {
-		planned = append(planned, d.plan.Executions...)
+	made := make([][]core.Execution, len(decisions))
+	for i, d := range decisions {
+		made[i] = d.plan.Executions
 	}
+	planned := slices.Concat(made...)
+	live, ended := make([]core.Execution, 0, len(planned)), []core.Execution(nil)
 	for _, e := range planned {
 		if e.Status.Final() {
 			ended = append(ended, e)

@@ -75,39 +75,50 @@ type columnArray struct {
 
 // Value implements driver.Valuer.
 func (c columnArray) Value() (driver.Value, error) {
-	b := []byte{'{'}
+	var b strings.Builder
+	b.WriteByte('{')
 	for i := c.first; i < len(c.rows); i += c.step {
 		if i > c.first {
-			b = append(b, ',')
+			b.WriteByte(',')
 		}
 		v, err := driver.DefaultParameterConverter.ConvertValue(c.rows[i])
 		if err != nil {
 			return nil, err
 		}
-		if b, err = appendElement(b, v); err != nil {
+		if err := writeElement(&b, v); err != nil {
 			return nil, err
 		}
+		if i == c.first { // the others are as long as the first, more or less
+			b.Grow((b.Len() + 2) * (len(c.rows) / c.step))
+		}
 	}
-	return string(append(b, '}')), nil
+	b.WriteByte('}')
+	return b.String(), nil
 }
 
-func appendElement(b []byte, v driver.Value) ([]byte, error) {
+func writeElement(b *strings.Builder, v driver.Value) error {
 	switch v := v.(type) {
 	case nil:
-		return append(b, "NULL"...), nil
+		b.WriteString("NULL")
 	case int64:
-		return strconv.AppendInt(b, v, 10), nil
+		var digits [20]byte
+		b.Write(strconv.AppendInt(digits[:0], v, 10))
 	case bool:
-		return strconv.AppendBool(b, v), nil
+		b.WriteString(strconv.FormatBool(v))
 	case string:
-		b = append(b, '"')
+		b.WriteByte('"')
+		from := 0
 		for i := range len(v) {
 			if v[i] == '"' || v[i] == '\\' {
-				b = append(b, '\\')
+				b.WriteString(v[from:i])
+				b.WriteByte('\\')
+				from = i
 			}
-			b = append(b, v[i])
 		}
-		return append(b, '"'), nil
+		b.WriteString(v[from:])
+		b.WriteByte('"')
+	default:
+		return fmt.Errorf("a %T has no place in an array", v)
 	}
-	return nil, fmt.Errorf("a %T has no place in an array", v)
+	return nil
 }

@@ -80,8 +80,7 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 			return err
 		}
 		finished = make([]core.Finished, len(done))
-		var settled []core.Execution
-		var logged []core.Completion
+		settled, logged := make([]core.Execution, 0, len(done)), make([]core.Completion, 0, len(done))
 		var effects []core.Effects
 		began := runs{}
 		for i, d := range done {

@@ -346,7 +346,10 @@ type Completion struct {
 	// reading all of it again; nil makes it read. It is not changed.
 	Claimed *Execution
 	Log     AttemptLog
-	Settle  func(now time.Time, e *Execution)
+	// Settle says what becomes of the stored execution. It may be called several
+	// times, the first ones with an execution that is not quite what is stored;
+	// what the last call makes of it counts.
+	Settle func(now time.Time, e *Execution)
 	// Effects are applied when Settle makes it a success.
 	Effects Effects
 }

@@ -31,15 +31,16 @@ func finishSettles(f *fixture) {
 	f.cancelNow(core.Cancellation{ExecutionID: running.ID})
 	now := f.clock.Advance(time.Second)
 
-	var want core.Execution
+	var seen, want core.Execution
 	got := f.settle(running, func(at time.Time, e *core.Execution) {
 		require.Equal(f, now, at)
-		stored := running
-		stored.CancelRequested = true // the worker's copy is older than the store's state
-		requireSameExecution(f, stored, *e)
+		seen = *e
 		succeed(at, e)
 		want = *e
 	})
+	stored := running
+	stored.CancelRequested = true // the worker's copy is older than the store's state
+	requireSameExecution(f, stored, seen)
 	requireSameExecution(f, want, got)
 	requireSameExecution(f, want, f.get(running.ID))
 	require.Equal(f, core.StatusSucceeded, got.Status)
@@ -55,8 +56,8 @@ func finishRoundTrip(f *fixture) {
 		got := f.settle(running, func(at time.Time, e *core.Execution) {
 			fillAttempt(e, s, now)
 			want = *e
-			requireFilled(f, want)
 		})
+		requireFilled(f, want)
 		requireSameExecution(f, want, got)
 		requireSameExecution(f, want, f.get(running.ID))
 		f.cancelNowIfLive(running.ID)

@@ -58,13 +58,21 @@ func (c conn) save(ctx context.Context, executions []core.Execution) error {
 	if err := c.updateLive(ctx, live); err != nil {
 		return err
 	}
-	return c.retire(ctx, ended)
+	_, err := c.retire(ctx, ended, c.dialect.yes)
+	return err
 }
 
-// retire moves executions that have ended to history. What cannot have changed
-// since they were made goes from the one table to the other and not over here.
-func (c conn) retire(ctx context.Context, ended []core.Execution) error {
-	return inBatches(ended, func(batch []core.Execution) error {
+// retire moves executions that have ended to history, those of them that meet a
+// condition on e, the row, and v, what became of it. It returns by id until when
+// each had its lease. What cannot have changed since an execution was made goes
+// from the one table to the other and not over here.
+func (c conn) retire(ctx context.Context, ended []core.Execution, condition string) (map[string]timestamp, error) {
+	leaving := `SELECT e.* FROM executions AS e JOIN v ON e.id = v.ended_id WHERE ` + condition
+	if c.dialect.withMay {
+		leaving = `DELETE FROM executions AS e USING v WHERE e.id = v.ended_id AND ` + condition + ` RETURNING e.*`
+	}
+	retired := make(map[string]timestamp, len(ended))
+	err := inBatches(ended, func(batch []core.Execution) error {
 		const columns = `ended_id, status, due_at, start_time, end_time, duration, attempt, attempts, error, error_code, result,
 			worker, plugin, token, cancel_requested, awaits, late_at`
 		args := make([]any, 0, len(batch)*17)
@@ -74,18 +82,31 @@ func (c conn) retire(ctx context.Context, ended []core.Execution) error {
 				e.Token, e.CancelRequested, documentOf(e.Awaits), stampOf(e.LateAt))
 		}
 		v, args := c.table(columns, args)
-		if _, err := c.exec(ctx, `
-			WITH v (`+columns+`) AS (`+v+`)
+		var rows []struct {
+			ID         string    `db:"id"`
+			LeaseUntil timestamp `db:"lease_until"`
+		}
+		if err := c.list(ctx, &rows, `
+			WITH v (`+columns+`) AS (`+v+`), leaving AS (`+leaving+`)
 			INSERT INTO task_history (`+executionColumns+`)
 			SELECT e.id, e.task_id, e.task_name, e.type, v.status, e.trigger, e.nominal_time, v.due_at, v.start_time, v.end_time,
 				v.duration, v.attempt, e.max_attempts, v.attempts, v.error, v.error_code, v.result, v.worker, v.plugin, e.retry_of,
 				e.created_at, e.policy, e.data, e.hours, v.awaits, v.token, v.cancel_requested, e.lease_until, e.attempt_start, v.late_at
-			FROM v JOIN executions AS e ON e.id = v.ended_id`, args...); err != nil {
+			FROM v JOIN leaving AS e ON e.id = v.ended_id
+			RETURNING id, lease_until`, args...); err != nil {
 			return err
 		}
-		_, err := c.exec(ctx, `DELETE FROM executions WHERE id IN (?)`, idsOf(batch))
+		ids := make([]string, len(rows))
+		for i, r := range rows {
+			ids[i], retired[r.ID] = r.ID, r.LeaseUntil
+		}
+		if c.dialect.withMay || len(ids) == 0 {
+			return nil
+		}
+		_, err := c.exec(ctx, `DELETE FROM executions WHERE id IN (?)`, ids)
 		return err
 	})
+	return retired, err
 }
 
 // updateLive writes what changes in the life of an execution.

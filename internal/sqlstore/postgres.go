@@ -149,6 +149,7 @@ func postgresDialect(ctx context.Context, db *sqlx.DB, clock core.Clock) (dialec
 		now:      databaseClock,
 		snapshot: sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		yes:      "true", no: "false",
+		withMay: true,
 
 		lock:         ` FOR NO KEY UPDATE`,
 		lockAll:      ` ORDER BY id FOR NO KEY UPDATE`,

@@ -62,10 +62,10 @@ func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (deferred []s
 func (c conn) queue(ctx context.Context, ids []string) (queued []string, err error) {
 	err = inBatches(ids, func(batch []string) error {
 		var part []string
-		err := c.list(ctx, &part, c.locked(hereReady)+`
+		err := c.list(ctx, &part, `
 			UPDATE executions SET status = 'queued', queued_at = ?
-			WHERE id IN (SELECT id FROM locked)
-			RETURNING id`, batch, stamp(c.now))
+			WHERE id IN (?) AND `+hereReady+`
+			RETURNING id`, stamp(c.now), batch)
 		queued = append(queued, part...)
 		return err
 	})

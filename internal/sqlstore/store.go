@@ -46,6 +46,7 @@ type dialect struct {
 	now      func(ctx context.Context, q sqlx.QueryerContext) (time.Time, error) // the clock that decides what is due
 	snapshot sql.TxOptions                                                       // of reads that see one moment
 	yes, no  string                                                              // the truth values
+	withMay  bool                                                                // write: a WITH may delete
 
 	// Suffixes of SELECT. Where the database has one writer they are empty.
 	lock         string // lock one row against change

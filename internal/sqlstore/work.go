@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -68,37 +69,33 @@ func (c conn) extend(ctx context.Context, leases []core.Lease, until time.Time) 
 	return held, err
 }
 
-// Finish implements core.WorkStore.
+// Finish implements core.WorkStore. Most attempts end an execution of which
+// nothing has changed since it was claimed: those go to history at once. The
+// others are read, locked and written back.
 func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Finished, error) {
 	var finished []core.Finished
 	err := s.write(ctx, "finish", func(ctx context.Context, c conn) error {
 		if err := c.holdShared(ctx, judging); err != nil {
 			return err
 		}
-		running, err := c.running(ctx, done)
-		if err != nil {
+		began := runs{}
+		var err error
+		if finished, err = c.finishUnchanged(ctx, done, began); err != nil {
 			return err
 		}
-		finished = make([]core.Finished, len(done))
+		if err := c.finishOthers(ctx, done, finished, began); err != nil {
+			return err
+		}
 		settled, logged := make([]core.Execution, 0, len(done)), make([]core.Completion, 0, len(done))
 		var effects []core.Effects
-		began := runs{}
-		for i, d := range done {
-			e, ok := running[d.ExecutionID]
-			if !ok || e.Token != d.Token {
+		for i, f := range finished {
+			if !f.Applied {
 				continue
 			}
-			delete(running, d.ExecutionID) // a lease ends once
-			began.add(e)
-			d.Settle(c.now, &e)
-			finished[i] = core.Finished{Applied: true, Execution: e}
-			settled, logged = append(settled, e), append(logged, d)
-			if e.Status == core.StatusSucceeded && !d.Effects.Empty() {
-				effects = append(effects, d.Effects)
+			settled, logged = append(settled, f.Execution), append(logged, done[i])
+			if f.Execution.Status == core.StatusSucceeded && !done[i].Effects.Empty() {
+				effects = append(effects, done[i].Effects)
 			}
-		}
-		if err := c.save(ctx, settled); err != nil {
-			return err
 		}
 		if err := c.followRuns(ctx, settled, began); err != nil {
 			return err
@@ -112,6 +109,70 @@ func (s *Store) Finish(ctx context.Context, done []core.Completion) ([]core.Fini
 		return nil, err
 	}
 	return finished, nil
+}
+
+// asClaimed is what conn.retire asks of executions that are settled without being
+// read: that nothing has changed since they were claimed. One that is watched may
+// be told of at any time, so it does not come here.
+func (c conn) asClaimed() string {
+	return `e.token = v.token AND COALESCE(e.status, '') = 'running' AND e.cancel_requested = ` + c.dialect.no
+}
+
+// finishUnchanged ends executions that are as they were claimed. The rest of what
+// it returns is not applied yet.
+func (c conn) finishUnchanged(ctx context.Context, done []core.Completion, began runs) ([]core.Finished, error) {
+	finished := make([]core.Finished, len(done))
+	ended, at := make([]core.Execution, 0, len(done)), make(map[string]int, len(done))
+	for i, d := range done {
+		if d.Claimed == nil || d.Claimed.Watched() {
+			continue
+		}
+		if _, twice := at[d.ExecutionID]; twice {
+			continue
+		}
+		e := *d.Claimed
+		e.Attempts = slices.Clip(e.Attempts) // Settle adds to them
+		if d.Settle(c.now, &e); e.Status.Final() && e.Token == d.Token {
+			ended, at[e.ID] = append(ended, e), i
+		}
+	}
+	slices.SortFunc(ended, func(a, b core.Execution) int { return strings.Compare(a.ID, b.ID) }) // the order in which others lock them
+	retired, err := c.retire(ctx, ended, c.asClaimed())
+	for _, e := range ended {
+		if until, ok := retired[e.ID]; ok {
+			began.add(*done[at[e.ID]].Claimed)
+			e.LeaseUntil = until.Time
+			finished[at[e.ID]] = core.Finished{Applied: true, Execution: e}
+		}
+	}
+	return finished, err
+}
+
+// finishOthers settles what is not finished yet.
+func (c conn) finishOthers(ctx context.Context, done []core.Completion, finished []core.Finished, began runs) error {
+	var rest []core.Completion
+	for i, d := range done {
+		if !finished[i].Applied {
+			rest = append(rest, d)
+		}
+	}
+	running, err := c.running(ctx, rest)
+	if err != nil {
+		return err
+	}
+	var settled []core.Execution
+	for i, d := range done {
+		e, ok := running[d.ExecutionID]
+		if finished[i].Applied || !ok || e.Token != d.Token {
+			continue
+		}
+		delete(running, d.ExecutionID) // a lease ends once
+		began.add(e)
+		d.Settle(c.now, &e)
+		finished[i] = core.Finished{Applied: true, Execution: e}
+		settled = append(settled, e)
+	}
+	return c.save(ctx, settled)
 }
 
 // runningRow is what may have changed in a running execution since it was

@@ -33,10 +33,11 @@ const (
 // Message is one thing that the outside is to be told. It is written in the
 // step that makes it true and delivered at least once; the same message has the
 // same ID on every delivery. The messages of a kind about one task are
-// delivered in order of Seq, unless one is put off.
+// delivered in order of Seq, unless one is put off. Events that were written in
+// one step may share a Seq.
 type Message struct {
 	ID          string // UUID version 7
-	Seq         int64  // set by the store; grows
+	Seq         int64  // set by the store; never falls
 	Kind        MessageKind
 	Type        string // such as execution.failed
 	TaskID      string // empty, as ExecutionID, in what is about no execution
@@ -246,11 +247,11 @@ type OutboxStore interface {
 	// Tell adds messages that come of no execution, all of them or none. They are
 	// due at once: one that lies ahead of the store's clock happens now.
 	Tell(ctx context.Context, messages []Message) error
-	// Outbox lists up to limit messages of a kind whose time has come, in order
-	// of Seq.
+	// Outbox lists messages of a kind whose time has come, in order of Seq: up to
+	// limit, or all that share the first Seq where those are more.
 	Outbox(ctx context.Context, kind MessageKind, limit int) (OutboxReport, error)
-	// SettleOutbox removes messages that were delivered, or given up, and puts
-	// others off. A message that is gone already is no error.
+	// SettleOutbox removes the messages of Seqs that were delivered, or given up,
+	// and puts others off. A message that is gone already is no error.
 	SettleOutbox(ctx context.Context, done []int64, later []Postponed) error
 	// RaiseLate writes the messages about up to limit executions that are late,
 	// once for each.

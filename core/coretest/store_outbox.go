@@ -18,6 +18,7 @@ func (s storeSuite) outbox(t *testing.T) {
 	s.run(t, "occurrences that were missed together are one alert", missedAlert)
 	s.run(t, "nobody is told who does not want to be", alertsOff)
 	s.run(t, "a message stays until it is settled, in order", settleMessages)
+	s.run(t, "all that one step says is told, and in order", messagesOfMany)
 	s.run(t, "a message that is put off comes again at its time", postponedMessages)
 }
 
@@ -188,6 +189,50 @@ func settleMessages(f *fixture) {
 	f.settleMessages([]int64{all[1].Seq})
 	f.settle(f.putRunning(), succeed)
 	require.Greater(f, f.messages(core.MessageEvent)[0].Seq, f.messages(core.MessageAlert)[2].Seq, "no number comes twice")
+}
+
+// messagesOfMany lets many executions end in one step.
+func messagesOfMany(f *fixture) {
+	first := f.settle(f.putRunning(), succeed)
+	var done []core.Completion
+	want := []string{first.ID}
+	for range 5 {
+		e := f.putRunning()
+		want, done = append(want, e.ID), append(done, completion(e, succeed))
+	}
+	_, err := f.Finish(f.Context(), done)
+	require.NoError(f, err)
+	last := f.settle(f.putRunning(), failForGood)
+	want = append(want, last.ID)
+
+	var told []string
+	seen := map[string]bool{}
+	for seq := int64(0); len(told) < len(want); {
+		report, err := f.Outbox(f.Context(), core.MessageEvent, 2)
+		require.NoError(f, err)
+		require.NotEmpty(f, report.Messages)
+		var settled []int64
+		for _, m := range report.Messages {
+			require.GreaterOrEqual(f, m.Seq, seq)
+			require.False(f, seen[m.ID], "an id twice")
+			var data core.MessageData
+			require.NoError(f, json.Unmarshal(m.Data, &data))
+			require.Equal(f, []any{data.Execution.ID, data.Execution.TaskID}, []any{m.ExecutionID, m.TaskID})
+			require.Equal(f, "execution."+string(data.Execution.Status), m.Type)
+			require.Equal(f, f.clock.Now(), m.Time)
+			seq, seen[m.ID] = m.Seq, true
+			told, settled = append(told, m.ExecutionID), append(settled, m.Seq)
+		}
+		if len(told) < len(want) {
+			require.Zero(f, report.Wait, "more are due")
+		} else {
+			require.Negative(f, report.Wait)
+		}
+		f.settleMessages(settled)
+	}
+	require.ElementsMatch(f, want, told)
+	require.Equal(f, []string{first.ID, last.ID}, []string{told[0], told[len(told)-1]})
+	require.Len(f, f.messages(core.MessageAlert), 1, "alerts are settled one by one")
 }
 
 func postponedMessages(f *fixture) {

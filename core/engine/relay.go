@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -39,7 +40,7 @@ func (r *relay) step(ctx context.Context) (time.Duration, error) {
 	for i, m := range report.Messages {
 		done[i] = m.Seq
 	}
-	if err := r.cfg.Store.SettleOutbox(ctx, done, nil); err != nil {
+	if err := r.cfg.Store.SettleOutbox(ctx, slices.Compact(done), nil); err != nil {
 		return 0, err
 	}
 	if report.Wait != 0 {

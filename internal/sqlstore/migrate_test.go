@@ -1,9 +1,11 @@
 package sqlstore_test
 
 import (
+	"math"
 	"path/filepath"
 	"testing"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/internal/sqlstore"
@@ -133,4 +135,51 @@ func TestTheOutboxGoesOnCountingAfterAMigration(t *testing.T) {
 	require.Greater(t, post("event"), last)
 	migrate(sqlstore.MigrateUp)
 	require.Greater(t, post("event"), last+1)
+}
+
+// The older schema has a row for each event.
+func TestEventsOfOneStepComeApartOnTheWayDown(t *testing.T) {
+	const bundles = `INSERT INTO outbox (id, kind, type, task_id, execution_id, data, tries, due_at, created_at, messages) VALUES
+		('a', 'event', 'x', 't', 'e', '{"n":1}', 0, '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z', 1),
+		('b', 'event', '', '', '', '[
+			{"id":"b","type":"y","taskId":"t2","executionId":"e2","time":"2026-01-02T03:04:05.000006Z","data":{"n":2}},
+			{"id":"c","type":"z","taskId":"t3","executionId":"e3","time":"2026-01-02T03:04:05.000006Z","data":{"n":[3]}}]',
+			0, '2026-01-02T03:04:05.000006Z', '2026-01-02T03:04:05.000006Z', 2)`
+	const single = `SELECT id || ' ' || kind || ' ' || type || ' ' || task_id || ' ' || execution_id || ' ' || CAST(data AS text) FROM outbox ORDER BY seq`
+	want := []string{`a event x t e {"n":1}`, `b event y t2 e2 {"n":2}`, `c event z t3 e3 {"n":[3]}`}
+	check := func(t *testing.T, db *sqlx.DB, migrate func(sqlstore.Direction) ([]sqlstore.MigrationStatus, error), version int64) {
+		t.Helper()
+		_, err := migrate(sqlstore.MigrateUp)
+		require.NoError(t, err)
+		_, err = db.Exec(bundles)
+		require.NoError(t, err)
+		for applied := int64(math.MaxInt64); applied >= version; {
+			status, err := migrate(sqlstore.MigrateDown)
+			require.NoError(t, err)
+			applied = 0
+			for _, m := range status {
+				if m.Applied {
+					applied = m.Version
+				}
+			}
+		}
+		var rows []string
+		require.NoError(t, db.Select(&rows, single))
+		require.Equal(t, want, rows)
+		var later int
+		require.NoError(t, db.Get(&later, `SELECT count(*) FROM outbox WHERE due_at >= '2026-01-02'`))
+		require.Equal(t, 2, later)
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "scheduler.db")
+		check(t, rawDB(t, path), func(d sqlstore.Direction) ([]sqlstore.MigrationStatus, error) {
+			return sqlstore.MigrateSQLite(t.Context(), path, d)
+		}, 10)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		url := sqlstore.NewTestDatabase(t)
+		check(t, rawPostgres(t, url), func(d sqlstore.Direction) ([]sqlstore.MigrationStatus, error) {
+			return sqlstore.MigratePostgres(t.Context(), url, d)
+		}, 8)
+	})
 }

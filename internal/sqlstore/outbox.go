@@ -3,12 +3,16 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
 )
 
-// messageRow is a row of outbox.
+// messageRow is a row of outbox: a message, or the events of one transaction. A
+// busy node ends hundreds of executions at a time, and a row for each event would
+// cost as much as their history.
 type messageRow struct {
 	Seq         int64            `db:"seq"`
 	ID          string           `db:"id"`
@@ -16,26 +20,89 @@ type messageRow struct {
 	Type        string           `db:"type"`
 	TaskID      string           `db:"task_id"`
 	ExecutionID string           `db:"execution_id"`
-	Data        rawJSON          `db:"data"`
+	Data        rawJSON          `db:"data"` // of several: a list of bundled
 	Tries       int              `db:"tries"`
 	CreatedAt   timestamp        `db:"created_at"`
+	Messages    int              `db:"messages"`
 }
 
-func (r messageRow) message() core.Message {
-	return core.Message{
-		ID: r.ID, Seq: r.Seq, Kind: r.Kind, Type: r.Type, TaskID: r.TaskID, ExecutionID: r.ExecutionID,
-		Time: r.CreatedAt.Time, Data: json.RawMessage(r.Data), Tries: r.Tries,
+// bundled is a message in a row that holds several.
+type bundled struct {
+	ID          string          `json:"id"`
+	Type        string          `json:"type"`
+	TaskID      string          `json:"taskId"`
+	ExecutionID string          `json:"executionId"`
+	Time        time.Time       `json:"time"`
+	Data        json.RawMessage `json:"data"`
+}
+
+func rowOf(m core.Message) messageRow {
+	return messageRow{
+		ID: m.ID, Kind: m.Kind, Type: m.Type, TaskID: m.TaskID, ExecutionID: m.ExecutionID, Data: rawJSON(m.Data), Tries: m.Tries,
+		CreatedAt: stamp(m.Time), Messages: 1,
 	}
+}
+
+// bundle puts messages of one kind into one row.
+func bundle(messages []core.Message) (messageRow, error) {
+	list := make([]bundled, len(messages))
+	for i, m := range messages {
+		list[i] = bundled{ID: m.ID, Type: m.Type, TaskID: m.TaskID, ExecutionID: m.ExecutionID, Time: m.Time, Data: m.Data}
+	}
+	data, err := json.Marshal(list)
+	return messageRow{
+		ID: messages[0].ID, Kind: messages[0].Kind, Data: data, CreatedAt: stamp(messages[0].Time), Messages: len(messages),
+	}, err
+}
+
+// messages are what a row holds.
+func (r messageRow) messages() ([]core.Message, error) {
+	if r.Messages == 1 {
+		return []core.Message{{
+			ID: r.ID, Seq: r.Seq, Kind: r.Kind, Type: r.Type, TaskID: r.TaskID, ExecutionID: r.ExecutionID,
+			Time: r.CreatedAt.Time, Data: json.RawMessage(r.Data), Tries: r.Tries,
+		}}, nil
+	}
+	var list []bundled
+	if err := json.Unmarshal(r.Data, &list); err != nil {
+		return nil, fmt.Errorf("messages %d of the outbox: %w", r.Seq, err)
+	}
+	messages := make([]core.Message, len(list))
+	for i, b := range list {
+		messages[i] = core.Message{
+			ID: b.ID, Seq: r.Seq, Kind: r.Kind, Type: b.Type, TaskID: b.TaskID, ExecutionID: b.ExecutionID,
+			Time: b.Time.UTC(), Data: b.Data, Tries: r.Tries,
+		}
+	}
+	return messages, nil
 }
 
 // post adds messages to the outbox.
 func (c conn) post(ctx context.Context, messages []core.Message) error {
-	return inBatches(messages, func(batch []core.Message) error {
-		const columns = `id, kind, type, task_id, execution_id, data, tries, due_at, created_at`
-		args := make([]any, 0, len(batch)*9)
-		for _, m := range batch {
-			at := stamp(m.Time)
-			args = append(args, m.ID, m.Kind, m.Type, m.TaskID, m.ExecutionID, rawJSON(m.Data), m.Tries, at, at)
+	var rows []messageRow
+	var events []core.Message
+	for _, m := range messages {
+		if m.Kind == core.MessageEvent {
+			events = append(events, m)
+		} else {
+			rows = append(rows, rowOf(m))
+		}
+	}
+	if len(events) == 1 {
+		rows, events = append(rows, rowOf(events[0])), nil
+	}
+	for batch := range slices.Chunk(events, maxBatch) {
+		row, err := bundle(batch)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row)
+	}
+	return inBatches(rows, func(batch []messageRow) error {
+		const columns = `id, kind, type, task_id, execution_id, data, tries, due_at, created_at, messages`
+		args := make([]any, 0, len(batch)*10)
+		for _, r := range batch {
+			args = append(args, r.ID, r.Kind, r.Type, r.TaskID, r.ExecutionID, r.Data, r.Tries, r.CreatedAt, r.CreatedAt, r.Messages)
 		}
 		v, args := c.table(columns, args)
 		_, err := c.exec(ctx, `INSERT INTO outbox (`+columns+`) `+v, args...)
@@ -69,16 +136,43 @@ func (s *Store) Outbox(ctx context.Context, kind core.MessageKind, limit int) (c
 	return report, nil
 }
 
+// dueMessages reads the rows that hold up to limit messages together, and the
+// first one in any case.
 func (c conn) dueMessages(ctx context.Context, kind core.MessageKind, limit int) (due []core.Message, more bool, err error) {
-	var rows []messageRow
-	err = c.list(ctx, &rows, `
-		SELECT seq, id, kind, type, task_id, execution_id, data, tries, created_at FROM outbox
+	var next []struct {
+		Seq      int64 `db:"seq"`
+		Messages int   `db:"messages"`
+	}
+	err = c.list(ctx, &next, `
+		SELECT seq, messages FROM outbox
 		WHERE kind = ? AND due_at <= ?
 		ORDER BY seq LIMIT ?`, kind, stamp(c.now), limit+1)
-	for _, r := range rows[:min(limit, len(rows))] {
-		due = append(due, r.message())
+	if err != nil {
+		return nil, false, err
 	}
-	return due, len(rows) > limit, err
+	var seqs []int64
+	size := 0
+	for _, n := range next {
+		if size += n.Messages; size > limit && len(seqs) > 0 {
+			break
+		}
+		seqs = append(seqs, n.Seq)
+	}
+	err = inBatches(seqs, func(batch []int64) error {
+		var rows []messageRow
+		err := c.list(ctx, &rows, `
+			SELECT seq, id, kind, type, task_id, execution_id, data, tries, created_at, messages FROM outbox
+			WHERE seq IN (?) ORDER BY seq`, batch)
+		for _, r := range rows {
+			messages, err := r.messages()
+			if err != nil {
+				return err
+			}
+			due = append(due, messages...)
+		}
+		return err
+	})
+	return due, len(next) > len(seqs), err
 }
 
 func (c conn) untilNextMessage(ctx context.Context, kind core.MessageKind) (time.Duration, error) {

@@ -54,7 +54,7 @@ func postgresType(column string) string {
 		"judge_at", "late_at", "rank", "next_run", "last_run", "was_due", "next_nominal", "last_nominal", "since", "until":
 		return "timestamptz"
 	case "duration", "attempt", "max_attempts", "max_concurrency", "token", "new_token", "held_token",
-		"runs", "failures", "version", "dropped", "tries", "put_off":
+		"runs", "failures", "version", "dropped", "tries", "put_off", "messages":
 		return "bigint"
 	case "cancel_requested", "enabled":
 		return "boolean"

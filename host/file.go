@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -198,12 +199,15 @@ func readBounded(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	content, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
+	var content bytes.Buffer
+	if info, err := f.Stat(); err == nil {
+		content.Grow(int(min(info.Size(), limit)) + bytes.MinRead) // a program of megabytes is not to be copied while it is read
+	}
+	if _, err := content.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, err
 	}
-	if int64(len(content)) > limit {
+	if int64(content.Len()) > limit {
 		return nil, fmt.Errorf("%s is larger than %s", path, Size(limit))
 	}
-	return content, nil
+	return content.Bytes(), nil
 }

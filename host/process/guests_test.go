@@ -36,7 +36,7 @@ func program(t testing.TB, pkg, mode string) []byte {
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		out := filepath.Join(dir, "guest")
-		cmd := exec.Command("go", "build", "-ldflags=-X main.mode="+mode, "-o", out, pkg)
+		cmd := exec.Command("go", "build", "-ldflags=-s -w -X main.mode="+mode, "-o", out, pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return text, err

@@ -113,7 +113,7 @@ func (c *Commands) serve(ctx context.Context, s *session, ch *amqp.Channel) erro
 		if err = ch.Qos(c.cfg.Concurrency, 0, false); err != nil {
 			return err
 		}
-		deliveries, err = ch.Consume(c.names.commands(), "commands", false, false, false, false, nil)
+		deliveries, err = subscribe(ch, c.names.commands(), "commands")
 		return err
 	})
 	if err != nil {

@@ -162,6 +162,42 @@ func TestCommandsRunAtOnceUpToABound(t *testing.T) {
 }
 
 // The connection is lost while a handler runs: the command comes again.
+// The queue is deleted and there again before the server's channel of the
+// consumer has heard of it, which is behind a flood of acknowledgements.
+func TestACommandsQueueMadeAgainAtOnceIsConsumed(t *testing.T) {
+	const rounds, flood = 20, 1000
+	w := newWorld(t)
+	after := make(chan string, 10*rounds)
+	w.commands(func(_ context.Context, c rabbitmq.Command) rabbitmq.Reply {
+		if c.Name == "after" {
+			after <- c.IdempotencyKey
+		}
+		return rabbitmq.Reply{}
+	}, func(c *rabbitmq.CommandsConfig) { c.Concurrency = flood })
+	ch, name := w.channel(), w.prefix+".commands"
+	publish := func(command, key string) {
+		require.NoError(t, ch.PublishWithContext(t.Context(), "", name, false, false, amqp.Publishing{Type: command, MessageId: key, Body: []byte("{}")}))
+	}
+	for round := range rounds {
+		for range flood {
+			publish("flood", "")
+		}
+		_, err := ch.QueueDelete(name, false, false, true) // no wait: the next request is on its heels
+		require.NoError(t, err)
+		_, err = ch.QueueDeclare(name, true, false, false, false, nil)
+		require.NoError(t, err)
+		key := fmt.Sprint(round)
+		publish("after", key)
+		for got, end := "", time.After(patience); got != key; { // an earlier one may come again
+			select {
+			case got = <-after:
+			case <-end:
+				t.Fatalf("round %d: the command is not carried out", round)
+			}
+		}
+	}
+}
+
 func TestCutWhileACommandRuns(t *testing.T) {
 	w := newWorld(t)
 	var once sync.Once

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -87,8 +86,6 @@ func (c *consumer) serve(ctx context.Context, s *session, ch *amqp.Channel) erro
 	defer shift.end()
 	again := time.NewTicker(declareAgain)
 	defer again.Stop()
-	look := time.NewTicker(stallLook)
-	defer look.Stop()
 	for {
 		if err := shift.reconcile(ctx); err != nil {
 			return err
@@ -102,56 +99,15 @@ func (c *consumer) serve(ctx context.Context, s *session, ch *amqp.Channel) erro
 			}
 			return errors.New("channel lost")
 		case <-c.poked:
-		case <-look.C:
-			if shift.stalled() {
-				return errStalled
-			}
 		case <-again.C:
 			clear(shift.refused)
 		}
 	}
 }
 
-// errStalled ends a channel that brings nothing though there is something. After a
-// queue was deleted and made again at once, RabbitMQ 3.10 was seen to count
-// consumers of the new one and to give them nothing. With a new channel both begin
-// anew, and what was not acknowledged goes back to the server.
-var errStalled = errors.New("bundles are ready, and none is delivered")
-
-// A channel is stalled when so many looks in a row have found bundles ready, a
-// receiver that waits, and nothing delivered since the look before.
-const (
-	stallLook  = 2 * time.Second
-	stallLooks = 2
-)
-
-// stalled looks whether the server gives out what it has.
-func (s *shift) stalled() bool {
-	seen := s.delivered.Load()
-	quiet := seen == s.seen && s.inbox.isWanted() && s.inbox.len() == 0
-	s.seen = seen
-	if !quiet || !s.anyReady() {
-		s.suspect = 0
-		return false
-	}
-	s.suspect++
-	return s.suspect >= stallLooks
-}
-
-// anyReady tells whether bundles of a consumed type are ready at the server.
-func (s *shift) anyReady() bool {
-	for taskType := range s.active {
-		if ready, err := s.declarer.work(s.names, taskType, s.cfg.Capacity); err == nil && ready > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // errQueueGone ends a channel on which the server has ended a subscription:
 // somebody has deleted the queue. A new channel consumes the next queue of this
-// name; what the server still remembers of the old one is over with the old
-// channel, which could otherwise consume and get nothing.
+// name.
 var errQueueGone = errors.New("a queue was deleted")
 
 // shift is the consumer's work on one channel.
@@ -163,10 +119,6 @@ type shift struct {
 	declared map[string]bool          // by type
 	refused  map[string]bool          // by type: not to be declared for a while
 	tags     int
-
-	delivered atomic.Int64 // bundles
-	seen      int64        // of them at the last look
-	suspect   int          // looks in a row that found it stalled
 }
 
 // subscription is one queue being consumed.
@@ -230,7 +182,7 @@ func (s *shift) start(ctx context.Context, taskType string) error {
 	sub := &subscription{tag: fmt.Sprintf("%s.%d", taskType, s.tags), done: make(chan struct{})}
 	var deliveries <-chan amqp.Delivery
 	err := s.session.call(func() (err error) {
-		deliveries, err = s.ch.Consume(s.names.work(taskType), sub.tag, false, false, false, false, nil)
+		deliveries, err = subscribe(s.ch, s.names.work(taskType), sub.tag)
 		return err
 	})
 	if err != nil {
@@ -272,7 +224,6 @@ func (s *shift) declare(taskType string) (bool, error) {
 
 // accept puts a delivery into the inbox, or buries what cannot be read.
 func (s *shift) accept(ctx context.Context, taskType string, d amqp.Delivery) {
-	s.delivered.Add(1)
 	items, err := decodeBundle(d.ContentType, d.Type, d.Body)
 	if err == nil {
 		s.inbox.add(taskType, items, d)

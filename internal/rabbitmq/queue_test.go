@@ -2,6 +2,7 @@ package rabbitmq_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -288,6 +289,37 @@ func TestDeletedQueuesComeBack(t *testing.T) {
 	require.NoError(t, err)
 	send(t, q, item("c"))
 	requireItem(t, q, item("c"))
+}
+
+// An operator deletes a queue, and it is there again before the server's channel
+// of the consumer has heard of it: each time that is behind a flood of another
+// type, which comes again on every new channel because nobody acknowledges it.
+func TestAQueueMadeAgainAtOnceIsConsumed(t *testing.T) {
+	const rounds, flood, capacity = 20, 5000, 10_000
+	w := newWorld(t)
+	q := w.queue(func(c *rabbitmq.QueueConfig) {
+		c.Capacity, c.BundleSize, c.Prefetch = capacity, 1, flood
+		c.Expiry, c.AckTimeout = time.Hour, time.Hour
+	})
+	many := make([]core.QueueItem, flood)
+	for i := range many {
+		many[i] = itemOf("reminder", fmt.Sprint(i))
+	}
+	send(t, q, many...)
+	ch := w.channel()
+	for round := range rounds {
+		_, err := ch.QueueDelete(w.prefix+".work.test", false, false, true) // no wait: the next request is on its heels
+		require.NoError(t, err)
+		_, err = ch.QueueDeclare(w.prefix+".work.test", true, false, false, false,
+			amqp.Table{"x-max-priority": 10, "x-max-length": capacity, "x-overflow": "reject-publish"})
+		require.NoError(t, err)
+		after := fmt.Sprint("after ", round)
+		send(t, q, item(after))
+		sent := time.Now()
+		for !slices.Contains(ids(receive(t, q, flood).Items), after) {
+			require.Less(t, time.Since(sent), patience, "%s is not received", after)
+		}
+	}
 }
 
 func TestOtherArgumentsAreExplained(t *testing.T) {

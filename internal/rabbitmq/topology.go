@@ -80,6 +80,19 @@ func (t topology) declareCommands(ch *amqp.Channel) error {
 	return explain("queue "+t.commandsRetry(), err)
 }
 
+// subscribe consumes a queue until the server ends that, as it does when the
+// queue is deleted, or the channel is lost.
+//
+// The argument is what makes the server say that the queue was deleted. Without
+// it, RabbitMQ before 4.0 takes a queue of that name which was made at once for
+// the old one on another node: it moves the subscription there without a word,
+// and then the channel forgets the new queue in place of the old one. It drops
+// what that queue delivers and every Ack, and Prefetch messages are held until
+// the channel ends. Servers that do not know the argument pass over it.
+func subscribe(ch *amqp.Channel, queue, tag string) (<-chan amqp.Delivery, error) {
+	return ch.Consume(queue, tag, false, false, false, false, amqp.Table{"x-cancel-on-ha-failover": true})
+}
+
 // explain says what to do about a queue or exchange that exists with other
 // arguments.
 func explain(thing string, err error) error {

@@ -82,16 +82,18 @@ func (s *socket) send() {
 		if piece = s.take(piece); len(piece) == 0 {
 			return
 		}
-		err := s.SetWriteDeadline(time.Now().Add(s.timeout))
-		if err == nil {
-			_, err = s.Conn.Write(piece)
-		}
-		if err != nil {
+		if err := s.sendPiece(piece); err != nil {
 			s.end(err)
 			s.cut()
 			return
 		}
 	}
+}
+
+func (s *socket) sendPiece(piece []byte) error {
+	defer time.AfterFunc(s.timeout, s.cut).Stop()
+	_, err := s.Conn.Write(piece)
+	return err
 }
 
 // take waits for something to send and gives the room of the piece before back to

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -182,6 +183,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.host.Load(ctx); err != nil {
 		a.log.Error("plugins", "error", err)
 	}
+	debug.FreeOSMemory() // compiling has taken much that is not needed again
 	a.background("heap", keepHeadroom)
 	a.background("roster", a.roster.run)
 	a.background("plugins.yaml", func(ctx context.Context) { a.host.Watch(ctx, watchPeriod) })

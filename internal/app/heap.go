@@ -10,17 +10,23 @@ import (
 
 // The collector runs when the heap has grown by a share of what lives in it,
 // which for the small heap of a scheduler is every few milliseconds of a busy
-// node: a third of its processor time. So a small heap may grow by heapHeadroom
-// first, and a large one by its own size, as usual.
+// node: a third of its processor time. So the heap of a busy node may grow by
+// heapHeadroom first, or by its own size, as usual, when that is more. An idle
+// node stays small.
 const (
 	heapHeadroom  = 96 << 20
 	maxGCPercent  = 400
 	usualPercent  = 100
 	heapLookEvery = 5 * time.Second
+	busyCycles    = 2 // of the collector between two looks
 )
 
-// gcPercent is the collector's percentage for a heap of so many live bytes.
-func gcPercent(live uint64) int {
+// gcPercent is the collector's percentage for a heap of so many live bytes, after
+// so many cycles since the last look.
+func gcPercent(live, cycles uint64) int {
+	if cycles < busyCycles {
+		return usualPercent
+	}
 	return int(min(maxGCPercent, max(usualPercent, heapHeadroom*100/max(live, 1))))
 }
 
@@ -30,16 +36,18 @@ func keepHeadroom(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	seen := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/cycles/total:gc-cycles"}}
 	look := time.NewTicker(heapLookEvery)
 	defer look.Stop()
+	metrics.Read(seen)
 	for {
-		metrics.Read(live)
-		debug.SetGCPercent(gcPercent(live[0].Value.Uint64()))
+		cycles := seen[1].Value.Uint64()
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
 		}
+		metrics.Read(seen)
+		debug.SetGCPercent(gcPercent(seen[0].Value.Uint64(), seen[1].Value.Uint64()-cycles))
 	}
 }

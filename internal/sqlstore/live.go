@@ -179,13 +179,6 @@ func (c conn) lockLiveOf(ctx context.Context, taskIDs ...string) error {
 	return err
 }
 
-// locked is the beginning of a statement that changes executions: it locks those
-// of the ids, its first argument, that meet a condition, in order, and calls them
-// locked.
-func (c conn) locked(condition string) string {
-	return `WITH locked AS (SELECT id FROM executions WHERE id IN (?) AND ` + condition + c.dialect.lockAll + `)`
-}
-
 // lockLive locks executions in order, for a statement that has an order of its
 // own.
 func (c conn) lockLive(ctx context.Context, ids []string) error {

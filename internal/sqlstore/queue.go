@@ -76,9 +76,7 @@ func (c conn) queue(ctx context.Context, ids []string) (queued []string, err err
 func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 	return s.write(ctx, "unqueue", func(ctx context.Context, c conn) error {
 		return inBatches(ids, func(batch []string) error {
-			_, err := c.exec(ctx, c.locked(hereQueued)+`
-				UPDATE executions SET status = 'pending', queued_at = NULL
-				WHERE id IN (SELECT id FROM locked)`, batch)
+			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending', queued_at = NULL WHERE id IN (?) AND `+hereQueued, batch)
 			return err
 		})
 	})

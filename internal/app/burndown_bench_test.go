@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/core"
@@ -24,13 +25,33 @@ import (
 )
 
 // BenchmarkBurnDown measures a node that finds 100,000 executions due (BURN_DOWN
-// changes that) on Postgres, Redis and RabbitMQ, from pending to history, with
-// every event published: executions a second, and processor time of each part
-// for one execution.
+// changes that) on Postgres, Redis and RabbitMQ, from pending to history:
+// executions a second, and processor time of each part for one execution; with
+// nobody who listens to the events, and with a queue that takes them all.
 func BenchmarkBurnDown(b *testing.B) {
+	b.Run("unheard", func(b *testing.B) { burnDown(b, func(map[string]string) {}) })
+	b.Run("heard", func(b *testing.B) { burnDown(b, func(env map[string]string) { listen(b, env) }) })
+}
+
+// listen binds a queue to all events of a node.
+func listen(b *testing.B, env map[string]string) {
+	conn, err := amqp.Dial(env["RABBITMQ_URL"])
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, conn.Close()) })
+	ch, err := conn.Channel()
+	require.NoError(b, err)
+	exchange := env["QUEUE_PREFIX"] + ".events"
+	require.NoError(b, ch.ExchangeDeclare(exchange, "topic", true, false, false, false, nil))
+	q, err := ch.QueueDeclare("", false, true, true, false, nil)
+	require.NoError(b, err)
+	require.NoError(b, ch.QueueBind(q.Name, "#", exchange, false, nil))
+}
+
+func burnDown(b *testing.B, prepare func(env map[string]string)) {
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("BURN_DOWN"), "100000"))
 	require.NoError(b, err)
 	env := clusterEnv(b)
+	prepare(env)
 	go app.KeepHeadroom(b.Context())
 	for b.Loop() {
 		var stops []func()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type Proxy struct {
 	target   string
 	listener net.Listener
 	running  sync.WaitGroup
+	asked    atomic.Int64 // bytes that clients have sent
 
 	mu      sync.Mutex
 	conns   map[net.Conn]bool // whether it is a client's
@@ -160,12 +162,15 @@ func (p *Proxy) serve(client net.Conn) {
 		_ = client.Close()
 		return
 	}
-	p.running.Go(func() { p.pass(server, client) })
-	p.pass(client, server)
+	p.running.Go(func() { p.pass(server, client, new(atomic.Int64)) })
+	p.pass(client, server, &p.asked)
 }
 
-// pass moves bytes one way until either end is closed.
-func (p *Proxy) pass(from, to net.Conn) {
+// Asked returns how many bytes clients have sent so far.
+func (p *Proxy) Asked() int64 { return p.asked.Load() }
+
+// pass moves bytes one way until either end is closed, and counts them.
+func (p *Proxy) pass(from, to net.Conn, count *atomic.Int64) {
 	defer func() {
 		_ = from.Close()
 		_ = to.Close()
@@ -178,6 +183,7 @@ func (p *Proxy) pass(from, to net.Conn) {
 	for {
 		n, err := from.Read(buffer)
 		p.hold()
+		count.Add(int64(n))
 		if n > 0 {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return

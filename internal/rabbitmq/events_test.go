@@ -75,6 +75,46 @@ func TestManyEventsKeepTheirOrder(t *testing.T) {
 	}
 }
 
+// mixed are events of two types in turn, each with a large body.
+func mixed(from, to int) []rabbitmq.Event {
+	var events []rabbitmq.Event
+	for i := from; i < to; i++ {
+		e := event(fmt.Sprint(i))
+		e.Type = []string{"scheduler.even", "scheduler.odd"}[i%2]
+		e.Data = json.RawMessage(`"` + strings.Repeat("x", 10_000) + `"`)
+		events = append(events, e)
+	}
+	return events
+}
+
+func TestEventsOfSeveralTypesKeepTheirOrder(t *testing.T) {
+	w := newWorld(t)
+	all, odd := w.listen("#"), w.listen("*.odd")
+	e := w.events()
+	require.NoError(t, e.Publish(t.Context(), mixed(0, 20)))
+	require.NoError(t, e.Publish(t.Context(), mixed(20, 40)))
+	for i := range 40 {
+		require.Equal(t, fmt.Sprint(i), w.get(all).MessageId)
+		if i%2 == 1 {
+			require.Equal(t, fmt.Sprint(i), w.get(odd).MessageId)
+		}
+	}
+}
+
+func TestEventsThatNobodyHearsStayAndLaterOnesAreHeard(t *testing.T) {
+	w := newWorld(t)
+	e := w.events()
+	sent := w.proxy.Asked()
+	require.NoError(t, e.Publish(t.Context(), mixed(0, 100)))
+	require.Less(t, w.proxy.Asked()-sent, int64(50_000), "one event of each type asks")
+
+	queue := w.listen("*.odd")
+	require.NoError(t, e.Publish(t.Context(), mixed(100, 200)))
+	for i := 101; i < 200; i += 2 {
+		require.Equal(t, fmt.Sprint(i), w.get(queue).MessageId)
+	}
+}
+
 func TestBadEventsAreRefused(t *testing.T) {
 	w := newWorld(t)
 	queue := w.listen("#")

@@ -34,11 +34,12 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 }
 
 // sortByGate divides the executions that wait into those that may start now,
-// in order, and those that a gate, or a clock that was set back, holds.
+// in order, and those that a gate, or a clock that was set back, holds. It locks
+// none of them: what does not wait any more when it is changed stays as it is.
 func (c conn) sortByGate(ctx context.Context, ids []string) (open, held []string, err error) {
 	waiting, err := listIn[claimRow](ctx, c, `
 		SELECT id, type, exclusive_task, concurrency_key, max_concurrency, rank, due_at FROM executions
-		WHERE id IN (?) AND `+hereWaiting+` AND `+isFree+c.dialect.lockAll, ids)
+		WHERE id IN (?) AND `+hereWaiting+` AND `+isFree, ids)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,9 +78,10 @@ type claimRow struct {
 	DueAt timestamp `db:"due_at"`
 }
 
-// start begins an attempt of each execution, as core.Execution.Start does, and
-// returns them in the order of ids. It is an UPDATE and not a read, a Start and
-// a write back, because it is half of what the engine does all day.
+// start begins an attempt of each execution that still waits, as
+// core.Execution.Start does, and returns them in the order of ids. It is an UPDATE
+// and not a read, a Start and a write back, because it is half of what the engine
+// does all day.
 func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]core.Execution, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -89,7 +91,7 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 		return nil, err
 	}
 	started := make(map[string]core.Execution, len(ids))
-	err = inBatches(ids, func(batch []string) error {
+	err = inBatches(slices.Sorted(slices.Values(ids)), func(batch []string) error { // the order in which others lock them
 		const columns = `claimed_id, new_token`
 		pairs := make([]any, 0, 2*len(batch))
 		for i, id := range batch {
@@ -97,14 +99,14 @@ func (c conn) start(ctx context.Context, ids []string, owner string, ttl time.Du
 		}
 		tokens = tokens[len(batch):]
 		v, args := c.table(columns, pairs)
-		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now))
+		args = append(args, owner, stamp(c.now.Add(ttl)), stamp(c.now), stamp(c.now), stamp(c.now))
 		var rows []executionRow
 		err := c.list(ctx, &rows, `
 			WITH v (`+columns+`) AS (`+v+`)
 			UPDATE executions SET
 				status = 'running', token = v.new_token, worker = ?, lease_until = ?,
 				attempt = attempt + 1, attempt_start = ?, start_time = COALESCE(start_time, ?)
-			FROM v WHERE id = v.claimed_id
+			FROM v WHERE id = v.claimed_id AND `+hereWaiting+` AND `+isFree+` AND due_at <= ?
 			RETURNING `+executionColumns, args...)
 		if err != nil {
 			return err

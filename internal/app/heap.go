@@ -11,8 +11,8 @@ import (
 // The collector runs when the heap has grown by a share of what lives in it,
 // which for the small heap of a scheduler is every few milliseconds of a busy
 // node: a third of its processor time. So the heap of a busy node may grow by
-// heapHeadroom first, or by its own size, as usual, when that is more. An idle
-// node stays small.
+// heapHeadroom first, though to no more than five times its size; a heap that is
+// larger grows by its own size, as usual. An idle node stays small.
 const (
 	heapHeadroom  = 96 << 20
 	maxGCPercent  = 400
@@ -40,6 +40,8 @@ func keepHeadroom(ctx context.Context) {
 	look := time.NewTicker(heapLookEvery)
 	defer look.Stop()
 	metrics.Read(seen)
+	percent := usualPercent
+	defer func() { debug.SetGCPercent(usualPercent) }()
 	for {
 		cycles := seen[1].Value.Uint64()
 		select {
@@ -48,6 +50,9 @@ func keepHeadroom(ctx context.Context) {
 		case <-look.C:
 		}
 		metrics.Read(seen)
-		debug.SetGCPercent(gcPercent(seen[0].Value.Uint64(), seen[1].Value.Uint64()-cycles))
+		if next := gcPercent(seen[0].Value.Uint64(), seen[1].Value.Uint64()-cycles); next != percent { // setting it stops the world
+			percent = next
+			debug.SetGCPercent(percent)
+		}
 	}
 }

@@ -43,6 +43,9 @@ func connect(ctx context.Context, cfg Config, name string) (*session, error) {
 	}
 	if err != nil {
 		stopped()
+		if s.socket != nil { // the driver leaves it open when it fails before its handshake
+			_ = s.socket.Close()
+		}
 		return nil, err
 	}
 	s.conn = conn

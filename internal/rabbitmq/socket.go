@@ -2,12 +2,17 @@ package rabbitmq
 
 import (
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
 
-// maxPending is how many bytes may wait to be sent before a Write waits.
-const maxPending = 256 << 10
+// maxPending is how many bytes may wait to be sent before a Write waits, and
+// maxPart how many are sent at a time.
+const (
+	maxPending = 256 << 10
+	maxPart    = 32 << 10
+)
 
 // lastWords is how long a connection that is closed may still send.
 const lastWords = 250 * time.Millisecond
@@ -54,6 +59,14 @@ func (s *socket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// SetWriteDeadline implements net.Conn and does nothing: timeout bounds what is
+// sent. TLS sets a deadline that has passed when it closes, and means its own
+// Writes with that and not what waits here.
+func (s *socket) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline implements net.Conn, of reading.
+func (s *socket) SetDeadline(t time.Time) error { return s.SetReadDeadline(t) }
+
 // Close implements net.Conn. What was written is sent before, for no longer than
 // lastWords.
 func (s *socket) Close() error {
@@ -91,9 +104,15 @@ func (s *socket) send() {
 }
 
 func (s *socket) sendPiece(piece []byte) error {
-	defer time.AfterFunc(s.timeout, s.cut).Stop()
-	_, err := s.Conn.Write(piece)
-	return err
+	for part := range slices.Chunk(piece, maxPart) {
+		slow := time.AfterFunc(s.timeout, s.cut)
+		_, err := s.Conn.Write(part)
+		slow.Stop()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // take waits for something to send and gives the room of the piece before back to

@@ -23,6 +23,11 @@ const (
 	deadCommands = "commands"
 )
 
+// classic is the type of every queue here, also where the server's default is
+// another one: quorum queues know neither priorities like these nor the argument of
+// subscribe.
+const classic = "classic"
+
 // topology names and declares what is used of the server.
 type topology struct {
 	prefix string
@@ -40,6 +45,7 @@ func (t topology) dead() string                { return t.prefix + ".dead" }
 // are ready in it. A full queue refuses what comes.
 func (t topology) declareWork(ch *amqp.Channel, taskType string, capacity int) (ready int, err error) {
 	q, err := ch.QueueDeclare(t.work(taskType), true, false, false, false, amqp.Table{
+		"x-queue-type":   classic,
 		"x-max-priority": maxPriority,
 		"x-max-length":   capacity,
 		"x-overflow":     "reject-publish",
@@ -52,7 +58,7 @@ func (t topology) declareDead(ch *amqp.Channel, queue, key string) error {
 	err := ch.ExchangeDeclare(t.dead(), amqp.ExchangeDirect, true, false, false, false, nil)
 	if err == nil {
 		_, err = ch.QueueDeclare(queue, true, false, false, false, amqp.Table{
-			"x-max-length": maxDead, "x-overflow": "drop-head",
+			"x-queue-type": classic, "x-max-length": maxDead, "x-overflow": "drop-head",
 		})
 	}
 	if err == nil {
@@ -71,11 +77,11 @@ func (t topology) declareCommands(ch *amqp.Channel) error {
 	if err := t.declareDead(ch, t.commandsDead(), deadCommands); err != nil {
 		return err
 	}
-	if _, err := ch.QueueDeclare(t.commands(), true, false, false, false, nil); err != nil {
+	if _, err := ch.QueueDeclare(t.commands(), true, false, false, false, amqp.Table{"x-queue-type": classic}); err != nil {
 		return explain("queue "+t.commands(), err)
 	}
 	_, err := ch.QueueDeclare(t.commandsRetry(), true, false, false, false, amqp.Table{
-		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": t.commands(),
+		"x-queue-type": classic, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": t.commands(),
 	})
 	return explain("queue "+t.commandsRetry(), err)
 }

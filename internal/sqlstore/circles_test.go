@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,6 +87,108 @@ type circus struct {
 
 	mu   sync.Mutex
 	live []string
+}
+
+// TestEndsAndHeartbeatsDoNotWaitInACircle lets groups end of which some succeed and
+// some are repeated, while their leases are extended.
+func TestEndsAndHeartbeatsDoNotWaitInACircle(t *testing.T) {
+	c := &circus{t: t}
+	p, waiting := c.withWaiting(1000)
+	for group := range slices.Chunk(waiting, 200) {
+		claimed, err := p.Claim(t.Context(), group, "node", time.Minute)
+		require.NoError(t, err)
+		require.Len(t, claimed, len(group))
+		leases, done := make([]core.Lease, len(claimed)), make([]core.Completion, len(claimed))
+		for i := range claimed {
+			leases[i] = core.Lease{ExecutionID: claimed[i].ID, Token: claimed[i].Token}
+			done[i] = core.Completion{Lease: leases[i], Claimed: &claimed[i], Settle: func(now time.Time, e *core.Execution) {
+				if i%5 > 0 {
+					e.Succeed(core.Outcome{}, now)
+				} else {
+					e.Fail(&core.Failure{Code: core.CodeExecutionFailed, Class: core.ClassRetryable}, "p@1", 0, now)
+				}
+			}}
+		}
+		var beats errgroup.Group
+		var over atomic.Bool
+		beats.Go(func() (err error) {
+			for !over.Load() && err == nil {
+				_, err = p.Heartbeat(t.Context(), leases, time.Minute)
+			}
+			return err
+		})
+		finished, err := p.Finish(t.Context(), done)
+		over.Store(true)
+		require.NoError(t, errors.Join(err, beats.Wait()))
+		for i, f := range finished {
+			require.True(t, f.Applied)
+			require.Equal(t, i%5 > 0, f.Execution.Status.Final())
+		}
+	}
+	require.Zero(t, c.deadlocks.Load())
+}
+
+// TestMarksDoNotWaitInACircle lets several nodes mark, put off and take back the same
+// executions, in no order.
+func TestMarksDoNotWaitInACircle(t *testing.T) {
+	c := &circus{t: t}
+	p, waiting := c.withWaiting(600)
+	some := func(n int) (marks []core.QueueMark, ids []string) {
+		for _, i := range rand.Perm(len(waiting))[:n] {
+			marks, ids = append(marks, core.QueueMark{ID: waiting[i]}), append(ids, waiting[i])
+		}
+		return marks, ids
+	}
+	var acts errgroup.Group
+	for n := range 6 {
+		acts.Go(func() error {
+			for range 40 {
+				marks, ids := some(100 + 70*n)
+				if n%2 == 1 {
+					if err := p.Unqueue(t.Context(), ids); err != nil {
+						return err
+					}
+					continue
+				}
+				if n == 0 {
+					for i := range marks {
+						marks[i].DeferTo = time.Now()
+					}
+				}
+				if _, err := p.MarkQueued(t.Context(), marks); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, acts.Wait())
+	require.Zero(t, c.deadlocks.Load())
+}
+
+// withWaiting opens a store with n executions that wait.
+func (c *circus) withWaiting(n int) (*sqlstore.Postgres, []string) {
+	p, err := sqlstore.OpenPostgres(c.t.Context(), sqlstore.PostgresConfig{URL: sqlstore.EmptyTestDatabase(c.t), MaxConns: 12, Logger: c.counter()})
+	require.NoError(c.t, err)
+	c.t.Cleanup(func() { require.NoError(c.t, p.Close()) })
+	_, err = p.CreateTask(c.t.Context(), coretest.DueAt(coretest.Task(coretest.Overlap(core.OverlapAllow), func(s *core.TaskSpec) {
+		s.RetryPolicy = core.RetryPolicy{Attempts: 5, Delay: 1, Backoff: core.BackoffFixed}
+	}), time.Now().Add(-time.Minute)), nil)
+	require.NoError(c.t, err)
+	report, err := p.PlanDue(c.t.Context(), 1, func(now time.Time, d core.DueTask) core.Plan {
+		plan := core.Plan{State: d.Task.Plan}
+		for range n {
+			plan.Executions = append(plan.Executions, core.NewExecution(d.Task, core.TriggerManual, now, now, now))
+		}
+		return plan
+	})
+	require.NoError(c.t, err)
+	require.Len(c.t, report.Planned, n)
+	ids := make([]string, n)
+	for i, e := range report.Planned {
+		ids[i] = e.ID
+	}
+	return p, ids
 }
 
 func newCircus(t *testing.T) *circus {
@@ -181,7 +284,7 @@ func (c *circus) work(s *sqlstore.Postgres) error {
 	leases, done := make([]core.Lease, len(claimed)), make([]core.Completion, len(claimed))
 	for i, e := range claimed {
 		leases[i] = core.Lease{ExecutionID: e.ID, Token: e.Token}
-		done[i] = core.Completion{Lease: leases[i], Settle: func(now time.Time, e *core.Execution) {
+		done[i] = core.Completion{Lease: leases[i], Claimed: &claimed[i], Settle: func(now time.Time, e *core.Execution) {
 			if rand.IntN(2) == 0 {
 				e.Succeed(core.Outcome{}, now)
 			} else {
@@ -189,13 +292,15 @@ func (c *circus) work(s *sqlstore.Postgres) error {
 			}
 		}}
 	}
-	if _, err := s.Heartbeat(c.t.Context(), leases, time.Second); err != nil {
-		return err
-	}
 	rand.Shuffle(len(done), func(i, j int) { done[i], done[j] = done[j], done[i] })
+	var beat errgroup.Group
+	beat.Go(func() error {
+		_, err := s.Heartbeat(c.t.Context(), leases, time.Second)
+		return err
+	})
 	finished, err := s.Finish(c.t.Context(), done)
 	c.finished.Add(int64(len(finished)))
-	return err
+	return errors.Join(err, beat.Wait())
 }
 
 func (c *circus) judge(s *sqlstore.Postgres) error {

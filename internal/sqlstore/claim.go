@@ -18,10 +18,14 @@ func (s *Store) Claim(ctx context.Context, ids []string, owner string, ttl time.
 		if err != nil {
 			return err
 		}
+		if len(held) > 0 { // two statements, which change them in two orders
+			if err := c.lockLive(ctx, slices.Concat(open, held)); err != nil {
+				return err
+			}
+		}
 		if claimed, err = c.start(ctx, open, owner, ttl); err != nil {
 			return err
 		}
-		slices.Sort(held)
 		return inBatches(held, func(batch []string) error {
 			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending', queued_at = NULL WHERE id IN (?) AND `+hereQueued, batch)
 			return err

@@ -179,6 +179,19 @@ func (c conn) lockLiveOf(ctx context.Context, taskIDs ...string) error {
 	return err
 }
 
+// inOrder is the beginning of a statement that changes executions: v, with the ids,
+// which are sorted, as named_id. A row is looked for by each, one after the other, so
+// that the statement locks in the order in which all others do; of a list Postgres
+// might look for all at once and lock them as they lie.
+func (c conn) inOrder(ids []string) (with string, args []any) {
+	args = make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	v, args := c.table(`named_id`, args)
+	return `WITH v (named_id) AS (` + v + `)`, args
+}
+
 // lockLive locks executions in order, for a statement that has an order of its
 // own.
 func (c conn) lockLive(ctx context.Context, ids []string) error {

@@ -141,12 +141,17 @@ func TestTheOutboxGoesOnCountingAfterAMigration(t *testing.T) {
 func TestEventsOfOneStepComeApartOnTheWayDown(t *testing.T) {
 	const bundles = `INSERT INTO outbox (id, kind, type, task_id, execution_id, data, tries, due_at, created_at, messages) VALUES
 		('a', 'event', 'x', 't', 'e', '{"n":1}', 0, '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z', 1),
-		('b', 'event', '', '', '', '[
+		('b', 'events', '', '', '', '[
 			{"id":"b","type":"y","taskId":"t2","executionId":"e2","time":"2026-01-02T03:04:05.000006Z","data":{"n":2}},
 			{"id":"c","type":"z","taskId":"t3","executionId":"e3","time":"2026-01-02T03:04:05.000006Z","data":{"n":[3]}}]',
-			0, '2026-01-02T03:04:05.000006Z', '2026-01-02T03:04:05.000006Z', 2)`
-	const single = `SELECT id || ' ' || kind || ' ' || type || ' ' || task_id || ' ' || execution_id || ' ' || CAST(data AS text) FROM outbox ORDER BY seq`
-	want := []string{`a event x t e {"n":1}`, `b event y t2 e2 {"n":2}`, `c event z t3 e3 {"n":[3]}`}
+			0, '2026-01-02T03:04:05.000006Z', '2026-01-02T03:04:05.000006Z', 2),
+		('d', 'alert', 'x', 't', 'e', '{"n":4}', 0, '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z', 1),
+		('e', 'event', 'x', 't3', 'e', '{"n":5}', 0, '2026-01-03T00:00:00.000000Z', '2026-01-03T00:00:00.000000Z', 1)`
+	const single = `SELECT id || ' ' || kind || ' ' || type || ' ' || task_id || ' ' || execution_id || ' ' || CAST(data AS text) FROM outbox ORDER BY kind, seq`
+	want := []string{
+		`d alert x t e {"n":4}`,
+		`a event x t e {"n":1}`, `b event y t2 e2 {"n":2}`, `c event z t3 e3 {"n":[3]}`, `e event x t3 e {"n":5}`,
+	}
 	check := func(t *testing.T, db *sqlx.DB, migrate func(sqlstore.Direction) ([]sqlstore.MigrationStatus, error), version int64) {
 		t.Helper()
 		_, err := migrate(sqlstore.MigrateUp)
@@ -168,7 +173,7 @@ func TestEventsOfOneStepComeApartOnTheWayDown(t *testing.T) {
 		require.Equal(t, want, rows)
 		var later int
 		require.NoError(t, db.Get(&later, `SELECT count(*) FROM outbox WHERE due_at >= '2026-01-02'`))
-		require.Equal(t, 2, later)
+		require.Equal(t, 3, later)
 	}
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "scheduler.db")

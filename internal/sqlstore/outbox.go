@@ -26,14 +26,17 @@ type messageRow struct {
 	Messages    int              `db:"messages"`
 }
 
-// bundled is a message in a row that holds several.
+// kindEvents is the kind of a row that holds several events.
+const kindEvents core.MessageKind = "events"
+
+// bundled is an event in a row that holds several.
 type bundled struct {
 	ID          string          `json:"id"`
 	Type        string          `json:"type"`
 	TaskID      string          `json:"taskId"`
 	ExecutionID string          `json:"executionId"`
 	Time        time.Time       `json:"time"`
-	Data        json.RawMessage `json:"data"`
+	Data        json.RawMessage `json:"data,omitempty"`
 }
 
 func rowOf(m core.Message) messageRow {
@@ -43,21 +46,21 @@ func rowOf(m core.Message) messageRow {
 	}
 }
 
-// bundle puts messages of one kind into one row.
-func bundle(messages []core.Message) (messageRow, error) {
-	list := make([]bundled, len(messages))
-	for i, m := range messages {
+// bundle puts events into one row.
+func bundle(events []core.Message) (messageRow, error) {
+	list := make([]bundled, len(events))
+	for i, m := range events {
 		list[i] = bundled{ID: m.ID, Type: m.Type, TaskID: m.TaskID, ExecutionID: m.ExecutionID, Time: m.Time, Data: m.Data}
 	}
 	data, err := json.Marshal(list)
 	return messageRow{
-		ID: messages[0].ID, Kind: messages[0].Kind, Data: data, CreatedAt: stamp(messages[0].Time), Messages: len(messages),
+		ID: events[0].ID, Kind: kindEvents, Data: data, CreatedAt: stamp(events[0].Time), Messages: len(events),
 	}, err
 }
 
 // messages are what a row holds.
 func (r messageRow) messages() ([]core.Message, error) {
-	if r.Messages == 1 {
+	if r.Kind != kindEvents {
 		return []core.Message{{
 			ID: r.ID, Seq: r.Seq, Kind: r.Kind, Type: r.Type, TaskID: r.TaskID, ExecutionID: r.ExecutionID,
 			Time: r.CreatedAt.Time, Data: json.RawMessage(r.Data), Tries: r.Tries,
@@ -70,7 +73,7 @@ func (r messageRow) messages() ([]core.Message, error) {
 	messages := make([]core.Message, len(list))
 	for i, b := range list {
 		messages[i] = core.Message{
-			ID: b.ID, Seq: r.Seq, Kind: r.Kind, Type: b.Type, TaskID: b.TaskID, ExecutionID: b.ExecutionID,
+			ID: b.ID, Seq: r.Seq, Kind: core.MessageEvent, Type: b.Type, TaskID: b.TaskID, ExecutionID: b.ExecutionID,
 			Time: b.Time.UTC(), Data: b.Data, Tries: r.Tries,
 		}
 	}
@@ -143,11 +146,12 @@ func (c conn) dueMessages(ctx context.Context, kind core.MessageKind, limit int)
 		Seq      int64 `db:"seq"`
 		Messages int   `db:"messages"`
 	}
-	err = c.list(ctx, &next, `
-		SELECT seq, messages FROM outbox
-		WHERE kind = ? AND due_at <= ?
-		ORDER BY seq LIMIT ?`, kind, stamp(c.now), limit+1)
-	if err != nil {
+	const rows = `SELECT * FROM (SELECT seq, messages FROM outbox WHERE kind = ? AND due_at <= ? ORDER BY seq LIMIT ?) AS x`
+	query, args := rows, []any{kind, stamp(c.now), limit + 1}
+	if kind == core.MessageEvent { // each kind in the order of the index
+		query, args = query+` UNION ALL `+rows, append(args, kindEvents, stamp(c.now), limit+1)
+	}
+	if err := c.list(ctx, &next, query+` ORDER BY seq LIMIT ?`, append(args, limit+1)...); err != nil {
 		return nil, false, err
 	}
 	var seqs []int64

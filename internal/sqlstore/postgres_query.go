@@ -75,21 +75,26 @@ type columnArray struct {
 
 // Value implements driver.Valuer.
 func (c columnArray) Value() (driver.Value, error) {
-	var b strings.Builder
-	b.WriteByte('{')
+	size := 2
+	values := make([]driver.Value, 0, len(c.rows)/c.step)
 	for i := c.first; i < len(c.rows); i += c.step {
-		if i > c.first {
-			b.WriteByte(',')
-		}
 		v, err := driver.DefaultParameterConverter.ConvertValue(c.rows[i])
 		if err != nil {
 			return nil, err
 		}
+		text, _ := v.(string)
+		size += len(text) + 8 // quotes, a comma, a few digits
+		values = append(values, v)
+	}
+	var b strings.Builder
+	b.Grow(size)
+	b.WriteByte('{')
+	for i, v := range values {
+		if i > 0 {
+			b.WriteByte(',')
+		}
 		if err := writeElement(&b, v); err != nil {
 			return nil, err
-		}
-		if i == c.first { // the others are as long as the first, more or less
-			b.Grow((b.Len() + 2) * (len(c.rows) / c.step))
 		}
 	}
 	b.WriteByte('}')

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nexuscore/scheduler/core"
@@ -60,12 +61,13 @@ func (c conn) deferTo(ctx context.Context, marks []core.QueueMark) (deferred []s
 
 // queue marks executions.
 func (c conn) queue(ctx context.Context, ids []string) (queued []string, err error) {
-	err = inBatches(ids, func(batch []string) error {
+	err = inBatches(slices.Sorted(slices.Values(ids)), func(batch []string) error {
 		var part []string
-		err := c.list(ctx, &part, `
+		v, args := c.inOrder(batch)
+		err := c.list(ctx, &part, v+`
 			UPDATE executions SET status = 'queued', queued_at = ?
-			WHERE id IN (?) AND `+hereReady+`
-			RETURNING id`, stamp(c.now), batch)
+			FROM v WHERE id = v.named_id AND `+hereReady+`
+			RETURNING id`, append(args, stamp(c.now))...)
 		queued = append(queued, part...)
 		return err
 	})
@@ -75,8 +77,11 @@ func (c conn) queue(ctx context.Context, ids []string) (queued []string, err err
 // Unqueue implements core.QueueStore.
 func (s *Store) Unqueue(ctx context.Context, ids []string) error {
 	return s.write(ctx, "unqueue", func(ctx context.Context, c conn) error {
-		return inBatches(ids, func(batch []string) error {
-			_, err := c.exec(ctx, `UPDATE executions SET status = 'pending', queued_at = NULL WHERE id IN (?) AND `+hereQueued, batch)
+		return inBatches(slices.Sorted(slices.Values(ids)), func(batch []string) error {
+			v, args := c.inOrder(batch)
+			_, err := c.exec(ctx, v+`
+				UPDATE executions SET status = 'pending', queued_at = NULL
+				FROM v WHERE id = v.named_id AND `+hereQueued, args...)
 			return err
 		})
 	})

@@ -123,17 +123,24 @@ func (c conn) asClaimed() string {
 func (c conn) finishUnchanged(ctx context.Context, done []core.Completion, began runs) ([]core.Finished, error) {
 	finished := make([]core.Finished, len(done))
 	ended, at := make([]core.Execution, 0, len(done)), make(map[string]int, len(done))
+	ids := make([]string, 0, len(done))
 	for i, d := range done {
-		if d.Claimed == nil || d.Claimed.Watched() {
-			continue
-		}
 		if _, twice := at[d.ExecutionID]; twice {
+			continue // a lease ends once
+		}
+		ids, at[d.ExecutionID] = append(ids, d.ExecutionID), i
+		if d.Claimed == nil || d.Claimed.Watched() {
 			continue
 		}
 		e := *d.Claimed
 		e.Attempts = slices.Clip(e.Attempts) // Settle adds to them
 		if d.Settle(c.now, &e); e.Status.Final() && e.Token == d.Token {
-			ended, at[e.ID] = append(ended, e), i
+			ended = append(ended, e)
+		}
+	}
+	if len(ended) < len(ids) { // two statements, which lock them in two orders
+		if err := c.lockLive(ctx, ids); err != nil {
+			return nil, err
 		}
 	}
 	slices.SortFunc(ended, func(a, b core.Execution) int { return strings.Compare(a.ID, b.ID) }) // the order in which others lock them
@@ -187,7 +194,8 @@ type runningRow struct {
 
 // running locks the executions whose attempts have ended and returns them, by
 // id: as they were claimed, with what has changed since. Those whose lease was
-// lost are left out.
+// lost are left out. It waits for nobody, because others are locked already: the
+// transaction is repeated when somebody has one of them.
 func (c conn) running(ctx context.Context, done []core.Completion) (map[string]core.Execution, error) {
 	ids := make([]string, len(done))
 	for i, d := range done {
@@ -195,7 +203,7 @@ func (c conn) running(ctx context.Context, done []core.Completion) (map[string]c
 	}
 	rows, err := listIn[runningRow](ctx, c, `
 		SELECT id, token, cancel_requested, lease_until, late_at FROM executions
-		WHERE id IN (?) AND `+hereRunning+c.dialect.lockAll, ids)
+		WHERE id IN (?) AND `+hereRunning+c.dialect.lockNow, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -161,7 +161,6 @@ func TestCommandsRunAtOnceUpToABound(t *testing.T) {
 	}
 }
 
-// The connection is lost while a handler runs: the command comes again.
 // The queue is deleted and there again before the server's channel of the
 // consumer has heard of it, which is behind a flood of acknowledgements.
 func TestACommandsQueueMadeAgainAtOnceIsConsumed(t *testing.T) {
@@ -198,6 +197,7 @@ func TestACommandsQueueMadeAgainAtOnceIsConsumed(t *testing.T) {
 	}
 }
 
+// The connection is lost while a handler runs: the command comes again.
 func TestCutWhileACommandRuns(t *testing.T) {
 	w := newWorld(t)
 	var once sync.Once

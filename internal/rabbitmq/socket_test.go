@@ -1,8 +1,10 @@
 package rabbitmq
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,4 +88,40 @@ func TestAClosedSocketDoesNotWaitForAPeerThatTakesNothing(t *testing.T) {
 		require.NoError(t, s.Close())
 		require.Equal(t, lastWords, time.Since(begin))
 	})
+}
+
+// A TLS connection that closes sets a deadline for writing that has passed.
+func TestASocketSendsItsLastWordsUnderTLSToo(t *testing.T) {
+	server := httptest.NewTLSServer(nil) // for its certificate
+	certificates := server.TLS.Certificates
+	server.Close()
+	ours, theirs := net.Pipe()
+	said := make(chan string, 1)
+	go func() {
+		words, _ := io.ReadAll(tls.Server(theirs, &tls.Config{Certificates: certificates})) //nolint:gosec // a test
+		said <- string(words)
+	}()
+	client := tls.Client(newSocket(ours, time.Minute), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test
+	_, err := client.Write([]byte("last words"))
+	require.NoError(t, err)
+	require.NoError(t, client.Close())
+	require.Equal(t, "last words", <-said)
+}
+
+func TestAConnectionThatFailsBeforeItsHandshakeIsClosed(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = server.Close() }()
+	ended := make(chan error, 1)
+	go func() {
+		c, err := server.Accept()
+		if err == nil {
+			_, err = c.Read(make([]byte, 1))
+			_ = c.Close()
+		}
+		ended <- err
+	}()
+	_, err = connect(t.Context(), Config{URL: "amqps://" + server.Addr().String() + "/?cacertfile=/nowhere", Timeout: time.Minute}, "test")
+	require.ErrorContains(t, err, "/nowhere")
+	require.ErrorIs(t, <-ended, io.EOF)
 }

@@ -110,10 +110,11 @@ func (r *reader) unsupported() {
 	}
 }
 
-// needDatabase refuses services for many nodes beside a database for one.
+// needDatabase refuses services for many nodes beside a database for one. An
+// address of a database that is wrong is told by itself.
 func (r *reader) needDatabase(c Config) {
 	for name, value := range map[string]Secret{"REDIS_URL": c.RedisURL, "RABBITMQ_URL": c.RabbitMQURL} {
-		if value != "" && c.DatabaseURL == "" {
+		if value != "" && c.DatabaseURL == "" && !r.told("DATABASE_URL") {
 			r.bad(name, "is for nodes that share a database; set DATABASE_URL too, or unset it")
 		}
 	}

@@ -196,6 +196,16 @@ func TestTheAddressesOfACluster(t *testing.T) {
 	}
 }
 
+// A DATABASE_URL that is wrong is set: nobody is told to set it.
+func TestAWrongDatabaseURLIsToldAlone(t *testing.T) {
+	_, err := config.Load(env{"DATABASE_URL": "mysql://db", "REDIS_URL": "redis://r", "RABBITMQ_URL": "amqp://q"}.get)
+	require.EqualError(t, err, "DATABASE_URL: is not a URL such as postgresql://host:port")
+	path := filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	_, err = config.Load(env{"DATABASE_URL_FILE": path, "REDIS_URL": "redis://r"}.get)
+	require.ErrorContains(t, err, "set DATABASE_URL too", "an empty file is none")
+}
+
 // refused are the variables whose meaning this version cannot keep.
 var refused = map[string]bool{
 	"AUTH_SERVICE_URL": true,

@@ -22,6 +22,11 @@ func (r *reader) bad(name, problem string) {
 	r.problems = append(r.problems, fmt.Errorf("%s: %s", name, problem))
 }
 
+// told reports whether something was wrong with NAME or NAME_FILE.
+func (r *reader) told(name string) bool {
+	return slices.ContainsFunc(r.problems, func(err error) bool { return strings.HasPrefix(err.Error(), name) })
+}
+
 func (r *reader) text(name, fallback string) string {
 	if v := strings.TrimSpace(r.getenv(name)); v != "" {
 		return v

@@ -50,7 +50,7 @@ type errorBody struct {
 // too large) come here without any middleware having run, so everything an
 // error answer needs is made here.
 func (s *Server) renderError(c *fiber.Ctx, err error) error {
-	e := s.publicError(err)
+	e := nameKey(c, s.publicError(c.Method(), err))
 	details := map[string]any{"requestId": requestID(c)}
 	for k, v := range e.Details {
 		details[k] = v
@@ -68,8 +68,8 @@ func (s *Server) renderError(c *fiber.Ctx, err error) error {
 	return s.render(c, status, envelope{errorBody{Code: e.Code, Message: e.Message, Details: details, Timestamp: core.Instant(s.clock.Now())}})
 }
 
-// publicError turns any error into what may be shown.
-func (s *Server) publicError(err error) *core.Error {
+// publicError turns any error of a request into what may be shown.
+func (s *Server) publicError(method string, err error) *core.Error {
 	if e, ok := errors.AsType[*core.Error](err); ok {
 		if _, known := statusOf[e.Code]; known {
 			return e
@@ -80,7 +80,7 @@ func (s *Server) publicError(err error) *core.Error {
 		return fiberError(e)
 	}
 	if isTimeout(err) {
-		return &core.Error{Code: core.CodeUnavailable, Message: "the service did not get an answer in time; try again", Err: err}
+		return late(method, err)
 	}
 	return &core.Error{Code: core.CodeInternal, Message: "internal error; the server's log has the cause under this requestId", Err: err}
 }

@@ -82,6 +82,7 @@ func (s *Server) enterWait() (leave func(), err error) {
 // answerWaited answers the finished execution, its failure as an error, or 202
 // when the wait was not long enough or the service stops.
 func (s *Server) answerWaited(c *fiber.Ctx, id string, wait time.Duration) error {
+	extend(c, wait)
 	ctx, done := context.WithTimeout(s.patience, wait)
 	defer done()
 	e, err := s.scheduler.Await(ctx, id)

@@ -67,6 +67,7 @@ func (s *Server) reloadPlugins(c *fiber.Ctx) error {
 	if err := s.mayChange(c); err != nil {
 		return err
 	}
+	extend(c, reloadTimeout)
 	ctx, done := context.WithTimeout(s.patience, reloadTimeout)
 	defer done()
 	err := s.changer.Reload(ctx)

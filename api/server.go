@@ -35,7 +35,9 @@ type Config struct {
 	// BodyLimit bounds a request body in bytes. Defaults to 1 MiB.
 	BodyLimit int
 	// RequestTimeout bounds what a request may take, a wait for an execution
-	// not counted. Defaults to 30 s.
+	// and a reload of plugins not counted: then it is answered with UNAVAILABLE,
+	// whatever hangs. Handlers have nine tenths of it, so that mostly they can say
+	// themselves what did not answer. Defaults to 10 s.
 	RequestTimeout time.Duration
 	// ReadTimeout bounds how long a caller may take to send a request. Defaults to
 	// 30 s.
@@ -65,7 +67,8 @@ type Server struct {
 const (
 	defaultBodyLimit = 1 << 20
 	defaultMaxWaits  = 1000
-	defaultTimeout   = 30 * time.Second
+	defaultTimeout   = 10 * time.Second
+	defaultRead      = 30 * time.Second
 	writeTimeout     = maxWait + time.Minute // longer than any request may take
 	idleTimeout      = 2 * time.Minute
 	headerLimit      = 16 << 10
@@ -95,7 +98,7 @@ func New(cfg Config) *Server {
 		UnescapePath:          false,
 		WriteTimeout:          writeTimeout, // nor does a slow reader
 	})
-	s.app.Server().Handler = knownMethods(s.app.Server().Handler, s.app.AcquireCtx, s.app.ReleaseCtx)
+	s.app.Server().Handler = s.bounded(knownMethods(s.app.Server().Handler, s.app.AcquireCtx, s.app.ReleaseCtx))
 	s.app.Use(s.identify, s.observe, s.recoverPanic, s.guard)
 	s.routes()
 	return s
@@ -104,7 +107,7 @@ func New(cfg Config) *Server {
 func (c Config) withDefaults() Config {
 	c.BodyLimit = cmp.Or(c.BodyLimit, defaultBodyLimit)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, defaultTimeout)
-	c.ReadTimeout = cmp.Or(c.ReadTimeout, defaultTimeout)
+	c.ReadTimeout = cmp.Or(c.ReadTimeout, defaultRead)
 	c.MaxWaits = cmp.Or(c.MaxWaits, defaultMaxWaits)
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
@@ -132,12 +135,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Test answers one request without a listener.
 func (s *Server) Test(r *http.Request) (*http.Response, error) { return s.app.Test(r, -1) }
 
-const headerRequestID = "X-Request-Id"
+const (
+	headerRequestID          = "X-Request-Id"
+	headerContentTypeOptions = "X-Content-Type-Options"
+)
 
 // identify gives the request an id: the caller's own if it is sane.
 func (s *Server) identify(c *fiber.Ctx) error {
 	requestID(c)
-	c.Set("X-Content-Type-Options", "nosniff")
+	c.Set(headerContentTypeOptions, "nosniff")
 	return c.Next()
 }
 
@@ -147,11 +153,16 @@ func requestID(c *fiber.Ctx) string {
 	if id := c.GetRespHeader(headerRequestID); id != "" {
 		return id
 	}
-	id := c.Get(headerRequestID)
-	if id == "" || len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		id = core.NewID()
-	}
+	id := sane(c.Get(headerRequestID))
 	c.Set(headerRequestID, id)
+	return id
+}
+
+// sane is a request's id if it can be one, else a new one.
+func sane(id string) string {
+	if id == "" || len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return core.NewID()
+	}
 	return id
 }
 
@@ -194,7 +205,7 @@ func (s *Server) recoverPanic(c *fiber.Ctx) (err error) {
 // context returns the request's own context. Fiber's ends only when the server
 // does, so every request gets a deadline of its own.
 func (s *Server) context() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), s.timeout)
+	return context.WithTimeout(context.Background(), s.timeout*9/10)
 }
 
 func isTimeout(err error) bool {

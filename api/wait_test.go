@@ -64,7 +64,7 @@ func (reloader) Rollback(string) error {
 func (reloader) Release(string) error { return nil }
 
 func reloading(t *testing.T, reload reloader) *fixture {
-	return fixtureWith(t, memory.NewStore(core.SystemClock{}), api.Config{Health: health{}, Plugins: reload, RequestTimeout: time.Millisecond})
+	return fixtureWith(t, memory.NewStore(core.SystemClock{}), api.Config{Health: health{}, Plugins: reload})
 }
 
 func TestAReloadHasMoreTimeThanOtherRequests(t *testing.T) {

@@ -221,8 +221,9 @@ func (a *App) Reload(ctx context.Context) error { return a.host.Reload(ctx) }
 
 // obey carries out the commands that come by message, until the service stops.
 func (a *App) obey() {
+	handler := commands{a.api}
 	c := rabbitmq.NewCommands(a.broker.client, rabbitmq.CommandsConfig{
-		Handler: commands{a.api, a.store}.handle, Concurrency: a.cfg.QueueConcurrency,
+		Handler: handler.handle, Unreadable: handler.unreadable, Concurrency: a.cfg.QueueConcurrency,
 	})
 	a.onStop("commands", func(context.Context) error { return c.Close() })
 }

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/nexuscore/scheduler/api"
+	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/internal/rabbitmq"
 )
 
@@ -33,29 +33,7 @@ var routes = map[string]route{
 
 // commands carries out the messages of the command queue.
 type commands struct {
-	api   *api.Server
-	store pinger
-}
-
-// pinger is a store that can be asked whether it answers.
-type pinger interface {
-	Ping(ctx context.Context) error
-}
-
-// storePause is how long a command waits for a store that does not answer
-// before it asks again. It waits for as long as it takes: it was taken, and
-// must not be given up because of a fail-over.
-const storePause = time.Second
-
-// awaitStore returns when the store answers, or fails when ctx ends.
-func (c commands) awaitStore(ctx context.Context) error {
-	for c.silent(ctx) && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(storePause):
-		}
-	}
-	return ctx.Err()
+	api *api.Server
 }
 
 // answer is the body of a reply: what the REST API would have answered.
@@ -67,69 +45,59 @@ type answer struct {
 // errUnavailable makes a command come again.
 var errUnavailable = errors.New("the service cannot carry it out now")
 
+// keyName is the property of a message that is its idempotency key.
+const keyName = "message-id"
+
 // handle implements rabbitmq.Handler.
 func (c commands) handle(ctx context.Context, cmd rabbitmq.Command) rabbitmq.Reply {
 	r, ok := routes[cmd.Name]
 	if !ok {
-		return reply(c.refused(http.StatusNotFound, "NOT_FOUND", fmt.Sprintf("there is no command %.64q", cmd.Name)), nil)
+		return reply(c.refused(core.Errorf(core.CodeNotFound, "there is no command %.64q", cmd.Name)), nil)
 	}
-	path, body, problem := r.request(cmd.Body)
-	if problem != "" {
-		return reply(c.refused(http.StatusBadRequest, "INVALID_REQUEST", problem), nil)
+	path, body, err := r.request(cmd.Body)
+	if err != nil {
+		return reply(c.refused(err), nil)
 	}
-	if err := c.awaitStore(ctx); err != nil {
-		return reply(c.refused(http.StatusServiceUnavailable, "UNAVAILABLE", "the service stops"), err)
-	}
-	status, text := c.api.Do(ctx, r.method, path, cmd.IdempotencyKey, body)
-	for status == http.StatusServiceUnavailable && c.silent(ctx) {
-		if err := c.awaitStore(ctx); err != nil {
-			return reply(c.refused(http.StatusServiceUnavailable, "UNAVAILABLE", "the service stops"), err)
-		}
-		status, text = c.api.Do(ctx, r.method, path, cmd.IdempotencyKey, body)
-	}
-	a := answer{Status: status}
-	if json.Valid(text) {
-		a.Body = text
-	}
-	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError && status != http.StatusBadGateway {
-		return reply(a, fmt.Errorf("%w: %d", errUnavailable, status))
+	a := answered(c.api.Do(ctx, api.Call{Method: r.method, Path: path, Body: body, IdempotencyKey: cmd.IdempotencyKey, KeyName: keyName}))
+	if a.Status == http.StatusTooManyRequests || a.Status >= http.StatusInternalServerError && a.Status != http.StatusBadGateway {
+		return reply(a, fmt.Errorf("%w: %d", errUnavailable, a.Status))
 	}
 	return reply(a, nil)
 }
 
-// silent reports whether the store does not answer: then it is why a command
-// could not be carried out.
-func (c commands) silent(ctx context.Context) bool {
-	bounded, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	return c.store.Ping(bounded) != nil
-}
+// unreadable is the body of the reply to a message that is no command.
+func (c commands) unreadable(err error) json.RawMessage { return reply(c.refused(err), nil).Body }
 
 // request makes the path and the body of the request. A command about one thing
 // names it as "id" beside the fields of the request's body.
-func (r route) request(body json.RawMessage) (path string, rest []byte, problem string) {
+func (r route) request(body json.RawMessage) (path string, rest []byte, err error) {
 	if r.path == "/tasks" {
-		return r.path, body, ""
+		return r.path, body, nil
 	}
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal(body, &fields); err != nil {
-		return "", nil, "the body is not a JSON object"
+		return "", nil, core.Errorf(core.CodeInvalidRequest, "the body is not a JSON object")
 	}
 	var id string
 	if json.Unmarshal(fields["id"], &id) != nil || id == "" {
-		return "", nil, `the body has no "id"`
+		return "", nil, core.Invalid(core.CodeInvalidRequest, []core.FieldProblem{{Field: "/id", Problem: "is missing, or is not a text"}})
 	}
 	delete(fields, "id")
 	if len(fields) > 0 {
 		rest, _ = json.Marshal(fields) // raw values that were read: cannot fail
 	}
-	return fmt.Sprintf(r.path, url.PathEscape(id)), rest, ""
+	return fmt.Sprintf(r.path, url.PathEscape(id)), rest, nil
 }
 
-// refused is an answer in the envelope of the API.
-func (commands) refused(status int, code, message string) answer {
-	body, _ := json.Marshal(map[string]any{"error": map[string]any{"code": code, "message": message}})
-	return answer{Status: status, Body: body}
+// refused is the answer to a command that becomes no request.
+func (c commands) refused(err error) answer { return answered(c.api.Refuse(err)) }
+
+func answered(status int, body []byte) answer {
+	a := answer{Status: status}
+	if json.Valid(body) {
+		a.Body = body
+	}
+	return a
 }
 
 func reply(a answer, retry error) rabbitmq.Reply {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/nexuscore/scheduler/core"
 )
 
 // Command is a message of the queue <prefix>.commands.
@@ -40,6 +42,9 @@ type Handler func(ctx context.Context, c Command) Reply
 // CommandsConfig is how commands are carried out.
 type CommandsConfig struct {
 	Handler Handler // required
+	// Unreadable makes the reply's body to a message that is no command, out of an
+	// error that is a *core.Error. nil leaves such messages without a reply.
+	Unreadable func(err error) json.RawMessage
 	// Concurrency bounds the handlers that run at once. Defaults to 5.
 	Concurrency int
 	// Attempts is how often a command is tried. Defaults to 5.
@@ -66,7 +71,7 @@ const attemptHeader = "x-attempts"
 // each. A message is acknowledged when its reply is with the server, or when
 // the server keeps it for another attempt or among the dead. What cannot be
 // read (no name, no JSON, too large) goes to <prefix>.commands.dead at once,
-// with the reason in the header x-reason. Its zero value is not useful;
+// with the reason in the header x-reason, after its reply. Its zero value is not useful;
 // NewCommands makes one.
 type Commands struct {
 	cfg     CommandsConfig
@@ -148,9 +153,13 @@ func (c *Commands) consume(ctx context.Context, deliveries <-chan amqp.Delivery)
 // handle carries one command out and settles its message. What cannot be
 // settled stays without an answer until it is given back.
 func (c *Commands) handle(ctx context.Context, d amqp.Delivery) {
-	command, err := c.read(d)
+	command := Command{
+		Name: d.Type, Body: d.Body, IdempotencyKey: d.MessageId,
+		CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo, Attempt: attempts(d.Headers) + 1,
+	}
+	err := c.check(command)
 	if err != nil {
-		c.settle(ctx, d, bury(ctx, c.moves, c.names, deadCommands, d, err))
+		c.settle(ctx, d, c.refuse(ctx, d, command, err))
 		return
 	}
 	reply := c.safely(ctx, command)
@@ -187,20 +196,28 @@ func (c *Commands) settle(ctx context.Context, d amqp.Delivery, err error) {
 	}
 }
 
-// read makes a command out of a message.
-func (c *Commands) read(d amqp.Delivery) (Command, error) {
+// check says what makes a message no command.
+func (c *Commands) check(command Command) error {
 	switch {
-	case d.Type == "":
-		return Command{}, errors.New("read command: no name in the property type")
-	case len(d.Body) > c.cfg.MaxBody:
-		return Command{}, fmt.Errorf("read command: %d bytes are more than %d", len(d.Body), c.cfg.MaxBody)
-	case !json.Valid(d.Body):
-		return Command{}, errors.New("read command: the body is not JSON")
+	case command.Name == "":
+		return core.Errorf(core.CodeInvalidRequest, "the message has no property type, which names the command")
+	case len(command.Body) > c.cfg.MaxBody:
+		return core.Errorf(core.CodePayloadTooLarge, "the body has %d bytes, and %d are the most", len(command.Body), c.cfg.MaxBody)
+	case !json.Valid(command.Body):
+		return core.Errorf(core.CodeInvalidRequest, "the body is not JSON")
 	}
-	return Command{
-		Name: d.Type, Body: d.Body, IdempotencyKey: d.MessageId,
-		CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo, Attempt: attempts(d.Headers) + 1,
-	}, nil
+	return nil
+}
+
+// refuse answers a message that is no command and puts it among the dead.
+func (c *Commands) refuse(ctx context.Context, d amqp.Delivery, command Command, reason error) error {
+	c.client.cfg.Logger.Warn("command cannot be read", "name", d.Type, "message_id", d.MessageId, "reason", reason)
+	if c.cfg.Unreadable != nil {
+		if err := c.reply(ctx, command, Reply{Body: c.cfg.Unreadable(reason)}); err != nil {
+			return err
+		}
+	}
+	return bury(ctx, c.moves, c.names, deadCommands, d, reason)
 }
 
 // attempts reads how often a message was tried; a header that is no such number

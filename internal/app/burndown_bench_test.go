@@ -89,12 +89,15 @@ func burnDown(b *testing.B, prepare func(env map[string]string)) {
 }
 
 // clusterEnv is the environment of a node with a database of its own.
-func clusterEnv(b *testing.B) map[string]string {
+func clusterEnv(b testing.TB) map[string]string {
 	server := os.Getenv("TEST_DATABASE_URL")
 	if server == "" {
+		if _, ok := b.(*testing.B); !ok && !testing.Short() {
+			b.Fatal("TEST_DATABASE_URL is not set: run `make test`, or with -short")
+		}
 		b.Skip("TEST_DATABASE_URL is not set; make bench starts the services")
 	}
-	name := "scheduler_bench_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	name := "scheduler_test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	db, err := sql.Open("postgres", server)
 	require.NoError(b, err)
 	b.Cleanup(func() {

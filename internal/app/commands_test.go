@@ -37,7 +37,9 @@ func TestCommandsAreRequests(t *testing.T) {
 	task := object{"name": "by message", "type": "quick"}
 	id := c.do(201, "create_task", "k", task)["id"]
 	require.Equal(t, id, c.do(201, "create_task", "k", task)["id"], "the same message twice is one task")
-	require.Equal(t, "VALIDATION_FAILED", c.do(422, "create_task", "k", object{"name": "another", "type": "quick"})["error"].(object)["code"])
+	e := c.do(422, "create_task", "k", object{"name": "another", "type": "quick"})["error"].(object)
+	require.Equal(t, "VALIDATION_FAILED", e["code"])
+	require.Equal(t, "this message-id was used for a different request", e["message"])
 	require.Equal(t, "break", c.do(200, "pause_task", "", object{"id": id, "reason": "break"})["pauseReason"])
 	require.Nil(t, c.do(200, "resume_task", "", object{"id": id})["pauseReason"])
 	require.Equal(t, "renamed", c.do(200, "update_task", "", object{"id": id, "name": "renamed", "type": "quick"})["name"])
@@ -59,6 +61,11 @@ func TestACommandThatCannotBeCarriedOutNowComesAgain(t *testing.T) {
 
 func TestCommandsThatAreWrong(t *testing.T) {
 	c := commander{t, newEnv(t).start(t)}
+	for name, status := range map[string]int{"make_coffee": 404, "execute_task": 400, "create_task": 422} { // the last by the route itself
+		e := c.do(status, name, "", object{})["error"].(object)
+		require.NotEmpty(t, e["details"].(object)["requestId"], name)
+		require.NotEmpty(t, e["timestamp"], name)
+	}
 	require.Equal(t, "NOT_FOUND", c.do(404, "make_coffee", "", object{})["error"].(object)["code"])
 	require.Equal(t, "INVALID_REQUEST", c.do(400, "execute_task", "", object{})["error"].(object)["code"])
 	require.Equal(t, "INVALID_REQUEST", c.do(400, "execute_task", "", []any{})["error"].(object)["code"])

@@ -1,14 +1,17 @@
 package rabbitmq_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 
@@ -123,21 +126,48 @@ func TestCommandsAreGivenUp(t *testing.T) {
 	w.requireReady("commands", 0)
 }
 
-func TestPoisonousCommandsAreBuried(t *testing.T) {
+// What is no command is answered, told to the operator and put among the dead.
+func TestPoisonousCommandsAreAnsweredAndBuried(t *testing.T) {
 	w := newWorld(t)
-	w.commands(func(_ context.Context, c rabbitmq.Command) rabbitmq.Reply {
-		t.Errorf("handled %s", c.Body)
-		return rabbitmq.Reply{}
+	var log bytes.Buffer
+	var mu sync.Mutex
+	client := w.client(func(c *rabbitmq.Config) {
+		c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Mutex: &mu, Level: hclog.Warn})
 	})
-	for reason, m := range map[string]amqp.Publishing{
-		"read command: no name in the property type":  {Body: []byte(`{}`)},
-		"read command: the body is not JSON":          {Type: "create", Body: []byte(`{`)},
-		"read command: 1001 bytes are more than 1000": {Type: "create", Body: make([]byte, 1001)},
-	} {
-		w.command(m)
+	connected(w, client)
+	c := rabbitmq.NewCommands(client, rabbitmq.CommandsConfig{
+		MaxBody: 1000,
+		Handler: func(_ context.Context, c rabbitmq.Command) rabbitmq.Reply {
+			t.Errorf("handled %s", c.Body)
+			return rabbitmq.Reply{}
+		},
+		Unreadable: func(err error) json.RawMessage {
+			raw, _ := json.Marshal(err.Error())
+			return raw
+		},
+	})
+	defer func() { require.NoError(t, c.Close()) }()
+	w.requireReady("commands", 0)
+	reasons := map[string]amqp.Publishing{
+		"INVALID_REQUEST: the message has no property type, which names the command": {Body: []byte(`{}`)},
+		"INVALID_REQUEST: the body is not JSON":                                      {Type: "create", Body: []byte(`{hunter2`)},
+		"PAYLOAD_TOO_LARGE: the body has 1001 bytes, and 1000 are the most":          {Type: "create", Body: make([]byte, 1001)},
+	}
+	for reason, m := range reasons {
+		m.CorrelationId = "mine"
+		replies := w.command(m)
 		require.Equal(t, reason, w.get(w.prefix + ".commands.dead").Headers["x-reason"])
+		answer := w.get(replies)
+		require.Equal(t, "mine", answer.CorrelationId)
+		require.JSONEq(t, strconv.Quote(reason), string(answer.Body))
 	}
 	w.requireReady("commands", 0)
+	mu.Lock()
+	defer mu.Unlock()
+	for reason := range reasons {
+		require.Contains(t, log.String(), reason)
+	}
+	require.NotContains(t, log.String(), "hunter2")
 }
 
 func TestCommandsRunAtOnceUpToABound(t *testing.T) {

@@ -58,7 +58,7 @@ func commands() []command {
 	return []command{
 		{"serve", "", "run the service (the default)", serve},
 		{"dev", "", "run the service beside a fake Discord, Twitch and notification service", dev},
-		{"migrate", "up|down|status", "change or show the database schema, without running the service", migrate},
+		{"migrate", "up|down|status", "change or show the database schema, without running the service; migrate --help tells more", migrate},
 		{"doctor", "", "check the services, versions, clocks, schema, plugins and confinement, and change nothing", diagnose},
 		{"ready", "", "ask the service on this machine whether it is ready, for health checks", ready},
 		{"plugin", "new|build|test|run|inspect|verify", "write, try and look into plugins, without the service", plugin},

@@ -34,6 +34,9 @@ func MigratePostgres(ctx context.Context, url string, d Direction) (status []Mig
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.PingContext(ctx); err != nil { // what goose makes of it says less
+		return nil, err
+	}
 	if d != MigrateStatus {
 		unlock, err := lockMigrations(ctx, db)
 		if err != nil {

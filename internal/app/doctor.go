@@ -116,7 +116,7 @@ func (d *doctor) database(ctx context.Context) {
 	address := d.cfg.DatabaseURL.Reveal()
 	p, err := sqlstore.ProbePostgres(ctx, address, d.clock.Now)
 	if err != nil {
-		d.fail("database", "see that PostgreSQL runs there and that DATABASE_URL is right", "%s: %v", placeOf(address), err)
+		d.fail("database", adviceOn("DATABASE_URL")[troubleWith(err)], "%s: %v", placeOf(address), err)
 		return
 	}
 	if p.Number < minPostgres {
@@ -186,7 +186,7 @@ func (d *doctor) redis(ctx context.Context) {
 	defer func() { _ = client.Close() }() // it was only read
 	h, err := client.Check(ctx)
 	if err != nil {
-		d.warn("redis", "see that Redis runs there; until then leases and limits are kept in the database", "%s: %v", place, err)
+		d.without(ctx, "redis", "REDIS_URL", d.cfg.RedisURL.Reveal(), err)
 		return
 	}
 	if major(h.Version) < minRedis {
@@ -212,7 +212,7 @@ func (d *doctor) rabbitmq(ctx context.Context) {
 	defer func() { _ = client.Close() }() // it was only asked
 	h, err := connected(ctx, client)
 	if err != nil {
-		d.warn("rabbitmq", "see that RabbitMQ runs there; until then executions are handed out in process", "%s: %v", place, err)
+		d.without(ctx, "rabbitmq", "RABBITMQ_URL", d.cfg.RabbitMQURL.Reveal(), err)
 		return
 	}
 	if olderThan(h.Version, minRabbitMQ) {
@@ -231,13 +231,54 @@ func connected(ctx context.Context, c *rabbitmq.Client) (h rabbitmq.Health, err 
 	patience, cancel := context.WithTimeout(ctx, doctorTime/2)
 	defer cancel()
 	for {
-		if h, err = c.Check(ctx); err == nil || patience.Err() != nil {
+		if h, err = c.Check(ctx); err == nil || troubleWith(err) != away || patience.Err() != nil {
 			return h, err
 		}
 		select {
 		case <-patience.Done():
 		case <-time.After(every):
 		}
+	}
+}
+
+// without tells of a server that the service can do without for a while. One
+// that answers and will never take this configuration is a failure.
+func (d *doctor) without(ctx context.Context, about, variable, address string, err error) {
+	kind := troubleWith(err)
+	if kind.passing() && otherSecurity(ctx, address) {
+		kind = noTLS
+	}
+	tell := d.fail
+	if kind.passing() {
+		tell = d.warn
+	}
+	tell(about, adviceOn(variable)[kind], "%s: %v", placeOf(address), err)
+}
+
+// adviceOn is what to do about each kind of trouble with the server that a
+// variable names.
+func adviceOn(variable string) map[trouble]string {
+	type service struct{ name, meanwhile, missing, tls string }
+	of := map[string]service{
+		"DATABASE_URL": {
+			"PostgreSQL", "", "create the database, or correct its name in DATABASE_URL",
+			"see to sslmode and sslrootcert in DATABASE_URL, and to TLS on the server",
+		},
+		"REDIS_URL": {
+			"Redis", "; until then leases and limits are kept in the database", "use the index of a database that the server has in REDIS_URL; 0 to 15 as it comes",
+			"use rediss:// in REDIS_URL with a server that has TLS on this port and a certificate that this machine trusts, redis:// with another",
+		},
+		"RABBITMQ_URL": {
+			"RabbitMQ", "; until then executions are handed out in process", "create the vhost and give the user permissions on it, or correct its name in RABBITMQ_URL",
+			"use amqps:// in RABBITMQ_URL with a server that has TLS on this port and a certificate that this machine trusts, amqp:// with another",
+		},
+	}[variable]
+	return map[trouble]string{
+		away:        "see that " + of.name + " runs there, that this machine reaches it, and that host and port in " + variable + " are right" + of.meanwhile,
+		answers:     of.name + " answers there; see to what it says, its log may say more" + of.meanwhile,
+		credentials: of.name + " answers there and refuses this user: see to the user and the password in " + variable + ", and to what the server lets it do",
+		missing:     of.name + " answers there: " + of.missing,
+		noTLS:       of.name + " and this machine do not agree about TLS: " + of.tls,
 	}
 }
 

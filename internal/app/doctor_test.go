@@ -1,16 +1,27 @@
 package app_test
 
 import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"log"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/lib/pq"
+	amqp "github.com/rabbitmq/amqp091-go"
+	redisdriver "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nexuscore/scheduler/internal/app"
@@ -149,5 +160,69 @@ func TestTheDoctorOfACluster(t *testing.T) {
 		grade, text := about(findings, thing)
 		require.Equal(t, app.GradeOK, grade, text)
 		require.True(t, strings.HasPrefix(text, word), text)
+	}
+}
+
+// Servers that answer and do not take the configuration.
+func TestTheDoctorTellsWhyAServerDoesNotTakeUs(t *testing.T) {
+	e := newEnv(t)
+	for name, value := range clusterEnv(t) {
+		e[name] = value
+	}
+	changed := func(name string, change func(u *url.URL)) string {
+		u, err := url.Parse(e[name])
+		require.NoError(t, err)
+		change(u)
+		return name + "=" + u.String()
+	}
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	onTLS := func(u *url.URL) { u.Host = secure.Listener.Addr().String() }
+	who := func(u *url.URL) { u.User = url.UserPassword("nobody", "hunter2") }
+	for _, c := range []struct {
+		name, thing, variable string
+		hint                  string
+	}{
+		{"role", "database", changed("DATABASE_URL", who), "refuses this user"},
+		{"database", "database", changed("DATABASE_URL", func(u *url.URL) { u.Path = "/none" }), "create the database"},
+		{"tls", "database", changed("DATABASE_URL", func(u *url.URL) { u.RawQuery = "sslmode=require" }), "do not agree about TLS: see to sslmode"},
+		{"redis user", "redis", changed("REDIS_URL", who), "refuses this user"},
+		{"redis index", "redis", changed("REDIS_URL", func(u *url.URL) { u.Path = "/99" }), "use the index of a database"},
+		{"rabbitmq user", "rabbitmq", changed("RABBITMQ_URL", who), "refuses this user"},
+		{"vhost", "rabbitmq", changed("RABBITMQ_URL", func(u *url.URL) { u.Path = "/none" }), "create the vhost"},
+		{"amqp", "rabbitmq", changed("RABBITMQ_URL", onTLS), "do not agree about TLS: use amqps"},
+		{"redis", "redis", changed("REDIS_URL", onTLS), "do not agree about TLS: use rediss"},
+		{"amqps", "rabbitmq", changed("RABBITMQ_URL", func(u *url.URL) { u.Scheme = "amqps" }), "do not agree about TLS: use amqps"},
+		{"rediss", "redis", changed("REDIS_URL", func(u *url.URL) { u.Scheme = "rediss" }), "do not agree about TLS: use rediss"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			grade, text := about(app.Examine(t.Context(), maps.Clone(e).with(c.variable).config(t)), c.thing)
+			require.Equal(t, app.GradeFail, grade, text)
+			require.Contains(t, text, c.hint)
+			require.NotContains(t, text, "hunter2")
+			require.NotContains(t, text, "runs there")
+		})
+	}
+}
+
+// What the servers of the tests do not say.
+func TestTheTroubleWithOtherServers(t *testing.T) {
+	for err, want := range map[error]string{
+		&pq.Error{Code: "28P01"}: "credentials", // a wrong password
+		&pq.Error{Code: "42501"}: "credentials", // no permission on the database
+		&pq.Error{Code: "28000", Message: `no pg_hba.conf entry for host "h", user "u", database "d", no encryption`}: "tls",
+		&pq.Error{Code: "53300"}:     "answers", // too many connections
+		x509.UnknownAuthorityError{}: "tls",
+		&net.OpError{Err: io.EOF}:    "away",
+		amqp.ErrVhost:                "missing",
+		&amqp.Error{Code: 403}:       "away", // not of the server
+		errors.New("anything"):       "away",
+		context.DeadlineExceeded:     "away",
+		redisdriver.TxFailedErr:      "answers",
+	} {
+		require.Equal(t, want, app.TroubleWith(fmt.Errorf("check: %w", err)), "%v", err)
 	}
 }

@@ -82,3 +82,6 @@ func EngineConfig(ctx context.Context, cfg config.Config, types []string, onStop
 		Store: b.store, Queue: b.queue, Locker: b.locker, Limiter: b.limiter, Signals: b.signals, Publisher: b.publisher, Redeliver: b.redeliver,
 	}, nil
 }
+
+// TroubleWith names the trouble that an error is about.
+func TroubleWith(err error) string { return string(troubleWith(err)) }

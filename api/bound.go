@@ -36,7 +36,7 @@ func (s *Server) bounded(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		method, path := string(c.Method()), string(c.Path())
 		more, done := make(allowance, 1), make(chan struct{})
 		c.SetUserValue(allowanceKey, more)
-		begin := time.Now()
+		begin := s.clock.Now()
 		end := time.NewTimer(s.timeout)
 		defer end.Stop()
 		go func() {
@@ -48,7 +48,7 @@ func (s *Server) bounded(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			case <-done:
 				return
 			case d := <-more:
-				end.Reset(s.timeout + d - time.Since(begin))
+				end.Reset(s.timeout + d - s.clock.Now().Sub(begin))
 			case <-end.C:
 				c.TimeoutErrorWithResponse(s.refusal(method, path, id, context.DeadlineExceeded))
 				return

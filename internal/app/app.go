@@ -221,7 +221,7 @@ func (a *App) Reload(ctx context.Context) error { return a.host.Reload(ctx) }
 
 // obey carries out the commands that come by message, until the service stops.
 func (a *App) obey() {
-	handler := commands{a.api}
+	handler := commands{a.api, a.store}
 	c := rabbitmq.NewCommands(a.broker.client, rabbitmq.CommandsConfig{
 		Handler: handler.handle, Unreadable: handler.unreadable, Concurrency: a.cfg.QueueConcurrency,
 	})

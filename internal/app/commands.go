@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/nexuscore/scheduler/api"
 	"github.com/nexuscore/scheduler/core"
@@ -33,7 +34,44 @@ var routes = map[string]route{
 
 // commands carries out the messages of the command queue.
 type commands struct {
-	api *api.Server
+	api   *api.Server
+	store pinger
+}
+
+// pinger is a store that can be asked whether it answers.
+type pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// storePause is how long a command waits for a store that does not answer
+// before it asks again. It waits for as long as it takes: it was taken, and
+// must not be given up because of a fail-over.
+const storePause = time.Second
+
+// awaitStore returns when the store answers, or fails when ctx ends.
+func (c commands) awaitStore(ctx context.Context) error {
+	for c.silent(ctx) && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(storePause):
+		}
+	}
+	return ctx.Err()
+}
+
+// silent reports whether the store does not answer: then it is why a command
+// could not be carried out.
+func (c commands) silent(ctx context.Context) bool {
+	bounded, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	asked := make(chan error, 1)
+	go func() { asked <- c.store.Ping(bounded) }() // hangs with the database, whatever its context says
+	select {
+	case err := <-asked:
+		return err != nil
+	case <-bounded.Done():
+		return true
+	}
 }
 
 // answer is the body of a reply: what the REST API would have answered.
@@ -44,6 +82,9 @@ type answer struct {
 
 // errUnavailable makes a command come again.
 var errUnavailable = errors.New("the service cannot carry it out now")
+
+// errStops is the answer to a command that another node carries out.
+var errStops = core.Errorf(core.CodeUnavailable, "the service stops")
 
 // keyName is the property of a message that is its idempotency key.
 const keyName = "message-id"
@@ -58,7 +99,17 @@ func (c commands) handle(ctx context.Context, cmd rabbitmq.Command) rabbitmq.Rep
 	if err != nil {
 		return reply(c.refused(err), nil)
 	}
-	a := answered(c.api.Do(ctx, api.Call{Method: r.method, Path: path, Body: body, IdempotencyKey: cmd.IdempotencyKey, KeyName: keyName}))
+	if err := c.awaitStore(ctx); err != nil {
+		return reply(c.refused(errStops), err)
+	}
+	call := api.Call{Method: r.method, Path: path, Body: body, IdempotencyKey: cmd.IdempotencyKey, KeyName: keyName}
+	a := answered(c.api.Do(ctx, call))
+	for a.Status == http.StatusServiceUnavailable && c.silent(ctx) {
+		if err := c.awaitStore(ctx); err != nil {
+			return reply(c.refused(errStops), err)
+		}
+		a = answered(c.api.Do(ctx, call))
+	}
 	if a.Status == http.StatusTooManyRequests || a.Status >= http.StatusInternalServerError && a.Status != http.StatusBadGateway {
 		return reply(a, fmt.Errorf("%w: %d", errUnavailable, a.Status))
 	}

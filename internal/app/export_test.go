@@ -33,7 +33,7 @@ func NewFaults(clock core.Clock) *Faults { return newFaults(clock) }
 
 // Handle carries out a command as one that came by message.
 func Handle(a *App, ctx context.Context, c rabbitmq.Command) rabbitmq.Reply {
-	return commands{a.api}.handle(ctx, c)
+	return commands{a.api, a.store}.handle(ctx, c)
 }
 
 // NewTypedQueue makes a queue that hands what is not own past the broker's.

@@ -1,10 +1,12 @@
 package app_test
 
 import (
+	"context"
 	"maps"
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,14 +54,37 @@ func TestADatabaseThatHangsIsUnavailable(t *testing.T) {
 	proxy.Heal()
 }
 
-// A command has an answer for each attempt while the database is away: how often
-// it is tried is for the queue to say.
-func TestACommandDoesNotWaitForTheDatabase(t *testing.T) {
+// A command was taken, and is not given up because of a fail-over, or of a database
+// that hangs.
+func TestACommandWaitsForTheDatabase(t *testing.T) {
 	t.Parallel()
 	s, proxy := onProxy(t)
-	proxy.Cut()
-	reply := app.Handle(s.App, t.Context(), rabbitmq.Command{Name: "cancel_task", Body: []byte(`{"id": "01920000-0000-7000-8000-000000000000"}`)})
-	require.ErrorContains(t, reply.Retry, "503")
-	require.Contains(t, string(reply.Body), "UNAVAILABLE")
+	for name, harm := range map[string]func(){"away": proxy.Cut, "hangs": proxy.Blackhole} {
+		harm()
+		replies := make(chan rabbitmq.Reply, 1)
+		go func() {
+			replies <- app.Handle(s.App, t.Context(), rabbitmq.Command{Name: "cancel_task", Body: []byte(`{"id": "01920000-0000-7000-8000-000000000000"}`)})
+		}()
+		select {
+		case r := <-replies:
+			t.Fatalf("%s: answered with %s", name, r.Body)
+		case <-time.After(3 * time.Second):
+		}
+		proxy.Heal()
+		r := <-replies
+		require.NoError(t, r.Retry)
+		require.Contains(t, string(r.Body), `"status":404`)
+	}
+}
+
+// One that waits is given back when the service stops, for another node.
+func TestACommandThatWaitsIsGivenBackAtTheEnd(t *testing.T) {
+	t.Parallel()
+	s, proxy := onProxy(t)
+	proxy.Blackhole()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	reply := app.Handle(s.App, ctx, rabbitmq.Command{Name: "cancel_task", Body: []byte(`{"id": "01920000-0000-7000-8000-000000000000"}`)})
+	require.ErrorIs(t, reply.Retry, context.DeadlineExceeded)
 	proxy.Heal()
 }

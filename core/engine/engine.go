@@ -281,7 +281,7 @@ func (e *Engine) fault(part string, err error) {
 }
 
 // RateOpensAt implements core.RateReporter.
-func (e *Engine) RateOpensAt(key string) time.Time { return e.shaper.opensAt(e.cfg.Clock.Now(), key) }
+func (e *Engine) RateOpensAt(now time.Time, key string) time.Time { return e.shaper.opensAt(now, key) }
 
 // Load implements core.LoadReporter.
 func (e *Engine) Load(ctx context.Context) (core.Load, error) {

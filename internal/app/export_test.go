@@ -82,3 +82,6 @@ func EngineConfig(ctx context.Context, cfg config.Config, types []string, onStop
 		Store: b.store, Queue: b.queue, Locker: b.locker, Limiter: b.limiter, Signals: b.signals, Publisher: b.publisher, Redeliver: b.redeliver,
 	}, nil
 }
+
+// Spoken is what GET /health says of an error of the queue.
+func Spoken(err error) error { return spoken(err) }

@@ -26,6 +26,6 @@ func (x explaining) rateOpens(key string) (opens time.Time, closed bool) {
 	if x.scheduler.rates == nil {
 		return x.now, false
 	}
-	opens = x.scheduler.rates.RateOpensAt(key)
+	opens = x.scheduler.rates.RateOpensAt(x.now, key)
 	return opens, opens.After(x.now)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/nexuscore/scheduler/core"
 	"github.com/nexuscore/scheduler/core/coretest"
 	"github.com/nexuscore/scheduler/core/schedule"
+	"github.com/nexuscore/scheduler/internal/memory"
 )
 
 // blocking lists the gates that block.
@@ -329,11 +330,35 @@ func TestExplainAQuarantine(t *testing.T) {
 // closedRates are the limiter's keys that have no room for a minute.
 type closedRates []string
 
-func (c closedRates) RateOpensAt(key string) time.Time {
+func (c closedRates) RateOpensAt(now time.Time, key string) time.Time {
 	if slices.Contains(c, key) {
 		return coretest.Epoch().Add(time.Minute)
 	}
-	return coretest.Epoch()
+	return now
+}
+
+// TestExplainNoRateLimitWhileTimePasses: what has room opens "now", and the
+// clock has moved on since the explanation began.
+func TestExplainNoRateLimitWhileTimePasses(t *testing.T) {
+	clock := &passing{now: coretest.Epoch()}
+	w := newWorld(t)
+	s := schedulerOn(w.store, memory.NewSignals(), clock, func(s *core.SchedulerConfig) { s.Rates = closedRates(nil) })
+	task := w.create(func(s *core.TaskSpec) { s.RateLimit = &core.RateLimit{Key: "k", Limit: 1, PerMs: 1000} })
+	_, err := w.Execute(w.ctx, task.ID, nil)
+	require.NoError(t, err)
+	x, err := s.Explain(w.ctx, task.ID)
+	require.NoError(t, err)
+	g := gateOf(t, x.Executions[0].Gates, core.GateRate)
+	require.False(t, g.Blocking, g.Reason)
+	require.Nil(t, g.OpensAt)
+}
+
+// passing is a clock that moves with every look at it.
+type passing struct{ now time.Time }
+
+func (p *passing) Now() time.Time {
+	p.now = p.now.Add(time.Millisecond)
+	return p.now
 }
 
 func TestExplainARateLimit(t *testing.T) {

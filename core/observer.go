@@ -21,15 +21,16 @@ const (
 	EventLate     EventKind = "late"     // an execution has not started in time
 	EventGivenUp  EventKind = "given_up" // a message was not delivered and will not be
 	EventFault    EventKind = "fault"    // a step of the engine failed and will be repeated
+	EventHealed   EventKind = "healed"   // a step that had failed was done, also one that found no work; not told of worker and janitor
 )
 
 // Event is one thing that happened.
 type Event struct {
 	Kind      EventKind
 	At        time.Time
-	Execution *Execution    // nil for faults and messages
+	Execution *Execution    // nil for faults, healed parts and messages
 	Lateness  time.Duration // started: from due to start
-	Part      string        // fault: planner, judge, dispatcher, worker, completer, keeper, reporter, reaper, lookout, relay, herald, courier, registrar or janitor
+	Part      string        // fault, healed: planner, judge, dispatcher, worker, completer, keeper, reporter, reaper, lookout, relay, herald, courier, registrar or janitor
 	Message   MessageKind   // given up: what it was
 	Err       error         // fault
 }

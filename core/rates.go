@@ -29,8 +29,9 @@ func TypeRateKey(taskType string) string { return "type " + taskType }
 // RateReporter tells when a rate is expected to have room. The engine is one.
 type RateReporter interface {
 	// RateOpensAt returns the instant for a key of the limiter: now or earlier
-	// when it has room, as far as this node knows.
-	RateOpensAt(key string) time.Time
+	// when it has room, as far as this node knows. now is the caller's, because
+	// the caller compares the answer with it.
+	RateOpensAt(now time.Time, key string) time.Time
 }
 
 // RateKey is the key of the execution's own rate limit, "" when it has none.

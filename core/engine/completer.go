@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,11 +16,13 @@ import (
 // written the next one gathers, so a busy node pays one commit for many and an
 // idle one waits for nothing.
 type completer struct {
-	cfg    Config
-	keeper *keeper
-	done   <-chan core.Completion
-	ended  func() // a gate may have opened, a retry or a dependent be waiting
-	fault  func(part string, err error)
+	cfg     Config
+	keeper  *keeper
+	done    <-chan core.Completion
+	ended   func() // a gate may have opened, a retry or a dependent be waiting
+	fault   func(part string, err error)
+	healed  func(part string)
+	failing atomic.Bool // a fault was told, and no success since
 
 	aside     chan struct{} // a token for each end that is set aside
 	insisting sync.WaitGroup
@@ -144,7 +147,11 @@ func (c *completer) try(ctx context.Context, group []core.Completion) error {
 	finished, err := c.finish(ctx, group)
 	if err != nil {
 		c.fault("completer", err)
+		c.failing.Store(true) // after the fault: what is repeated tells of its success later
 		return err
+	}
+	if c.failing.Swap(false) {
+		c.healed("completer")
 	}
 	c.announce(ctx, group, finished)
 	return nil

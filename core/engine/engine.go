@@ -72,24 +72,24 @@ func New(cfg Config) (*Engine, error) {
 	e.keeper = newKeeper(cfg)
 	e.shaper = newShaper()
 	d := &dispatcher{cfg: cfg, shaper: e.shaper}
-	e.dispatch = newLoop("dispatcher", cfg.Idle, e.fault, d.step)
+	e.dispatch = e.newLoop("dispatcher", cfg.Idle, d.step)
 	r := newReporter(cfg, e.keeper.holds)
-	e.reporter = newLoop("reporter", cfg.Idle, e.fault, r.step)
+	e.reporter = e.newLoop("reporter", cfg.Idle, r.step)
 	r.wake = e.reporter.wake
 	e.worker = newWorker(cfg, e.keeper, e.shaper, r, e.done, e.dispatch.wake)
 	j := &judge{cfg: cfg, changed: e.wakeAll}
-	e.judge = newLoop("judge", cfg.Idle, e.fault, j.step)
+	e.judge = e.newLoop("judge", cfg.Idle, j.step)
 	p := &planner{cfg: cfg, cancel: e.cancelRunning, planned: e.wakePlanned}
-	e.planner = newLoop("planner", cfg.Idle, e.fault, p.step)
-	e.heartbeat = newLoop("keeper", cfg.LeaseTTL/3, e.fault, e.keeper.step)
+	e.planner = e.newLoop("planner", cfg.Idle, p.step)
+	e.heartbeat = e.newLoop("keeper", cfg.LeaseTTL/3, e.keeper.step)
 	ends := &reaper{cfg: cfg, keeper: e.keeper, ended: e.wakeAll}
-	e.reaper = newLoop("reaper", cfg.LeaseTTL/4, e.fault, ends.step)
+	e.reaper = e.newLoop("reaper", cfg.LeaseTTL/4, ends.step)
 	e.watchOutbox()
 	reg := &registrar{cfg: cfg, load: e, started: cfg.Clock.Now()}
-	e.registrar = newLoop("registrar", cfg.LeaseTTL, e.fault, reg.step)
+	e.registrar = e.newLoop("registrar", cfg.LeaseTTL, reg.step)
 	e.registrar.last = reg.forget
 	e.janitor = &janitor{cfg: cfg, fault: e.fault}
-	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, ended: e.wakeAll, fault: e.fault, aside: make(chan struct{}, maxAside)}
+	e.completer = &completer{cfg: cfg, keeper: e.keeper, done: e.done, ended: e.wakeAll, fault: e.fault, healed: e.healed, aside: make(chan struct{}, maxAside)}
 	return e, nil
 }
 
@@ -229,19 +229,19 @@ func (e *Engine) obey(ctx context.Context, signals <-chan core.Signal) {
 // watchOutbox makes the loops that tell the outside what has happened.
 func (e *Engine) watchOutbox() {
 	events := &relay{cfg: e.cfg, duty: duty{cfg: e.cfg, name: "relay"}}
-	e.relay = newLoop("relay", e.cfg.Idle, e.fault, events.step)
+	e.relay = e.newLoop("relay", e.cfg.Idle, events.step)
 	e.relay.last = events.duty.release
 	e.herald = e.newHerald("herald", core.MessageAlert)
 	e.courier = e.newHerald("courier", core.MessageNotification)
 	l := &lookout{cfg: e.cfg, raised: e.wakeOutbox}
-	e.lookout = newLoop("lookout", e.cfg.Idle, e.fault, l.step)
+	e.lookout = e.newLoop("lookout", e.cfg.Idle, l.step)
 }
 
 // newHerald makes a loop that takes one kind of messages to people. Each kind
 // has its own: what plugins say must not keep alerts waiting.
 func (e *Engine) newHerald(part string, kind core.MessageKind) *loop {
 	h := &herald{cfg: e.cfg, kind: kind, duty: duty{cfg: e.cfg, name: part}}
-	l := newLoop(part, e.cfg.Idle, e.fault, h.step)
+	l := e.newLoop(part, e.cfg.Idle, h.step)
 	l.last = h.duty.release
 	return l
 }
@@ -280,8 +280,13 @@ func (e *Engine) fault(part string, err error) {
 	e.cfg.Logger.Warn("step failed and is repeated", "part", part, "error", err)
 }
 
+func (e *Engine) healed(part string) {
+	e.cfg.Observer.Observe(core.Event{Kind: core.EventHealed, At: e.cfg.Clock.Now(), Part: part})
+	e.cfg.Logger.Info("step works again", "part", part)
+}
+
 // RateOpensAt implements core.RateReporter.
-func (e *Engine) RateOpensAt(key string) time.Time { return e.shaper.opensAt(e.cfg.Clock.Now(), key) }
+func (e *Engine) RateOpensAt(now time.Time, key string) time.Time { return e.shaper.opensAt(now, key) }
 
 // Load implements core.LoadReporter.
 func (e *Engine) Load(ctx context.Context) (core.Load, error) {

@@ -13,13 +13,14 @@ type step func(ctx context.Context) (wait time.Duration, err error)
 // loop repeats a step: when it asks for it, when somebody wakes it, and at the
 // latest after idle.
 type loop struct {
-	part  string
-	step  step
-	idle  time.Duration
-	limit time.Duration
-	fault func(part string, err error)
-	bell  chan struct{}
-	last  func() // called when the loop ends
+	part   string
+	step   step
+	idle   time.Duration
+	limit  time.Duration
+	fault  func(part string, err error)
+	healed func(part string) // called after the first round that does not fail again
+	bell   chan struct{}
+	last   func() // called when the loop ends
 }
 
 const (
@@ -30,8 +31,8 @@ const (
 // stepTime bounds one round of a duty.
 const stepTime = 30 * time.Second
 
-func newLoop(part string, idle time.Duration, fault func(string, error), s step) *loop {
-	return &loop{part: part, step: s, idle: idle, limit: stepTime, fault: fault, bell: make(chan struct{}, 1), last: func() {}}
+func (e *Engine) newLoop(part string, idle time.Duration, s step) *loop {
+	return &loop{part: part, step: s, idle: idle, limit: stepTime, fault: e.fault, healed: e.healed, bell: make(chan struct{}, 1), last: func() {}}
 }
 
 // wake asks for a round now. Calls that come before the round begins count once.
@@ -50,15 +51,19 @@ func (l *loop) run(ctx context.Context) {
 	backoff := minBackoff
 	for ctx.Err() == nil {
 		wait, err := l.round(ctx)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			l.fault(l.part, err)
-			pause(ctx, backoff+rand.N(backoff/2))
-			backoff = min(2*backoff, maxBackoff)
-		case wait == 0:
+		if err != nil {
+			if ctx.Err() == nil {
+				l.fault(l.part, err)
+				pause(ctx, backoff+rand.N(backoff/2))
+				backoff = min(2*backoff, maxBackoff)
+			}
+			continue
+		}
+		if backoff != minBackoff {
+			l.healed(l.part)
 			backoff = minBackoff
-		default:
-			backoff = minBackoff
+		}
+		if wait != 0 {
 			l.await(ctx, wait)
 		}
 	}

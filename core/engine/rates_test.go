@@ -143,6 +143,18 @@ func TestALongLineBehindARateLimitIsCheap(t *testing.T) {
 	})
 }
 
+// A key without a limit is open at the instant that the caller asks about, not
+// at a later one.
+func TestARateThatIsNotKnownIsOpenWhenAsked(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		e := w.node(instantly)
+		asked := time.Now()
+		time.Sleep(time.Second)
+		require.Equal(t, asked, e.RateOpensAt(asked, core.TypeRateKey("sleeper")))
+		stop(e, time.Second)
+	})
+}
+
 // silent is a limiter that does not answer.
 type silentLimiter struct{ core.Limiter }
 

@@ -38,6 +38,7 @@ type App struct {
 	listener net.Listener
 	probe    *http.Client // for health checks of other services
 	stopTime time.Duration
+	loading  atomic.Bool // the plugins, at the start
 	ready    atomic.Bool
 	faults   *faults
 	metrics  *metrics.Metrics
@@ -179,10 +180,12 @@ func (a *App) Start(ctx context.Context) error {
 		return nil
 	}
 	a.started = true
+	a.loading.Store(true)
 	go func() { a.serving <- a.api.Serve(a.listener) }()
 	if err := a.host.Load(ctx); err != nil {
 		a.log.Error("plugins", "error", err)
 	}
+	a.loading.Store(false)
 	debug.FreeOSMemory() // compiling has taken much that is not needed again
 	a.background("heap", keepHeadroom)
 	a.background("roster", a.roster.run)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -115,7 +116,7 @@ func (o opening) rabbitmq(b *backends, local core.Queue) error {
 			h, err := work.Check(ctx)
 			details := map[string]any{"state": h.State}
 			if err != nil {
-				return details, errAway
+				return details, spoken(err)
 			}
 			details["version"] = h.Version
 			waiting, free, err := b.queue.Depth(ctx)
@@ -132,6 +133,14 @@ func (o opening) rabbitmq(b *backends, local core.Queue) error {
 		return c
 	}
 	return nil
+}
+
+// spoken is what a health page says of an error of the queue.
+func spoken(err error) error {
+	if e, ok := errors.AsType[*rabbitmq.NotConsumedError](err); ok {
+		return e
+	}
+	return errAway
 }
 
 // prefetch is how many bundles this node holds: no more than hold twice what it

@@ -85,3 +85,6 @@ func EngineConfig(ctx context.Context, cfg config.Config, types []string, onStop
 
 // TroubleWith names the trouble that an error is about.
 func TroubleWith(err error) string { return string(troubleWith(err)) }
+
+// Spoken is what GET /health says of an error of the queue.
+func Spoken(err error) error { return spoken(err) }

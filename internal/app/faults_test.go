@@ -22,6 +22,7 @@ func (h *hand) Now() time.Time { return h.now }
 func TestAPartThatGoesOnFailingIsAProblem(t *testing.T) {
 	const second = time.Second
 	fault := func(part string) core.Event { return core.Event{Kind: core.EventFault, Part: part} }
+	healed := func(part string) core.Event { return core.Event{Kind: core.EventHealed, Part: part} }
 	type step struct {
 		after   time.Duration
 		event   core.Event
@@ -33,18 +34,18 @@ func TestAPartThatGoesOnFailingIsAProblem(t *testing.T) {
 		"with slow steps": {{0, fault("planner"), ""}, {12 * second, fault("planner"), ""}, {12 * second, fault("planner"), "for 24s"}},
 		"not for long":    {{0, fault("planner"), ""}, {second, fault("planner"), ""}, {second, fault("planner"), ""}},
 		"two hiccups":     {{0, fault("planner"), ""}, {14 * second, fault("planner"), ""}},
-		"far apart":       {{0, fault("planner"), ""}, {25 * second, fault("planner"), ""}, {25 * second, fault("planner"), ""}},
-		"proved well": {
+		"steps that hang": {{0, fault("planner"), ""}, {35 * second, fault("planner"), ""}, {35 * second, fault("planner"), "for 1m10s"}},
+		"hiccups": {
+			{0, fault("planner"), ""}, {second, healed("planner"), ""}, {5 * second, fault("planner"), ""}, {second, healed("planner"), ""},
+			{5 * second, fault("planner"), ""}, {second, fault("planner"), ""},
+		},
+		"healed": {
 			{0, fault("planner"), ""}, {3 * second, fault("planner"), ""}, {3 * second, fault("planner"), "planner"},
-			{second, core.Event{Kind: core.EventPlanned}, ""}, {0, fault("planner"), ""},
+			{second, healed("planner"), ""}, {0, fault("planner"), ""},
 		},
 		"a success of another part": {
 			{0, fault("planner"), ""}, {3 * second, fault("planner"), ""}, {3 * second, fault("planner"), "planner"},
-			{second, core.Event{Kind: core.EventFinished}, "planner"},
-		},
-		"silent again": {
-			{0, fault("planner"), ""}, {3 * second, fault("planner"), ""}, {3 * second, fault("planner"), "planner"},
-			{21 * second, core.Event{Kind: core.EventStarted}, ""},
+			{second, healed("completer"), "planner"}, {30 * second, core.Event{Kind: core.EventStarted}, "planner"},
 		},
 		"one that can wait": {{0, fault("janitor"), ""}, {30 * second, fault("janitor"), ""}, {second, fault("janitor"), ""}},
 	} {

@@ -18,8 +18,8 @@ const checkTime = 2 * time.Second
 
 // Ready reports whether requests should be sent here.
 func (a *App) Ready(ctx context.Context) error {
-	if !a.ready.Load() {
-		return errors.New("the service starts or stops")
+	if err := a.unready(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
@@ -27,6 +27,18 @@ func (a *App) Ready(ctx context.Context) error {
 		return errors.New("the database does not answer")
 	}
 	return a.faults.Problem()
+}
+
+// unready says what keeps the service from working at its start and its end; nil
+// when nothing does.
+func (a *App) unready() error {
+	switch {
+	case a.ready.Load():
+		return nil
+	case a.loading.Load():
+		return errors.New("plugins are being loaded")
+	}
+	return errors.New("the service starts or stops")
 }
 
 // Check looks at every part. Without the database nothing works; everything
@@ -90,8 +102,8 @@ func (a *App) checkExecutor(context.Context) api.HealthCheck {
 	c := api.HealthCheck{Status: api.HealthOK, Details: map[string]any{
 		"running": a.engine.Running(), "slots": a.cfg.MaxConcurrentTasks,
 	}}
-	if !a.ready.Load() {
-		c.Status, c.Error = api.HealthDown, "the service starts or stops"
+	if err := a.unready(); err != nil {
+		c.Status, c.Error = api.HealthDown, err.Error()
 		return c
 	}
 	var failed, quarantined []string

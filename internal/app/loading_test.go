@@ -32,7 +32,12 @@ func TestTasksAreNotRefusedWhilePluginsAreLoaded(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 	require.NotEmpty(t, resp.Header.Get("Retry-After"))
 
+	health, ready := s.call(http.StatusServiceUnavailable, "GET", "/health", nil), s.Ready(t.Context())
+
 	require.NoError(t, os.WriteFile(e["PLUGINS_CONFIG"], yaml, 0o600))
 	require.NoError(t, <-started)
+	require.Equal(t, "plugins are being loaded", health["checks"].(object)["executor"].(object)["error"])
+	require.ErrorContains(t, ready, "plugins are being loaded")
 	s.task("quick", nil)
+	require.Equal(t, "ok", s.check("executor")["status"])
 }

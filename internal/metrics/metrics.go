@@ -84,6 +84,8 @@ func (m *Metrics) Observe(e core.Event) {
 	case core.EventFault:
 		m.faults.WithLabelValues(e.Part).Inc()
 		return
+	case core.EventHealed:
+		return
 	case core.EventGivenUp:
 		m.givenUp.WithLabelValues(string(e.Message)).Inc()
 		return

@@ -61,6 +61,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		{Kind: core.EventGivenUp, Message: core.MessageNotification},
 		{Kind: core.EventReaped, Execution: execution("reminder", nil)},
 		{Kind: core.EventFault, Part: "planner", Err: errors.New("x")},
+		{Kind: core.EventHealed, Part: "planner"},
 	} {
 		m.Observe(e)
 	}

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/nexuscore/scheduler/core"
 )
 
 // declareAgain is how long a type whose queue cannot be declared is left alone.
@@ -54,15 +57,38 @@ func (c *consumer) consumed() []string {
 	return c.types
 }
 
-// troubles returns why types are not consumed, in one error.
+// NotConsumedError says which task types' queues cannot be used although the
+// server answers. Its text names no address and no secret; Unwrap has what the
+// server said.
+type NotConsumedError struct {
+	Types  []string // sorted
+	Reason string   // why, of the first of them
+	causes []error
+}
+
+func (e *NotConsumedError) Error() string {
+	return fmt.Sprintf("task types are not consumed: %s (%s)", strings.Join(e.Types, ", "), e.Reason)
+}
+
+// Unwrap returns the cause of each type.
+func (e *NotConsumedError) Unwrap() []error { return e.causes }
+
+// troubles returns why types are not consumed, as a NotConsumedError.
 func (c *consumer) troubles() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var errs []error
-	for _, t := range slices.Sorted(maps.Keys(c.problems)) {
-		errs = append(errs, c.problems[t])
+	if len(c.problems) == 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	e := &NotConsumedError{Types: slices.Sorted(maps.Keys(c.problems))}
+	for _, t := range e.Types {
+		e.causes = append(e.causes, c.problems[t])
+	}
+	e.Reason = "the queue cannot be declared, the log has the cause"
+	if own, ok := errors.AsType[*core.Error](e.causes[0]); ok && mismatch(own) {
+		e.Reason = own.Message
+	}
+	return e
 }
 
 // setProblem remembers how the declaration of a type's queue ended.

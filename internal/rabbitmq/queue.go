@@ -120,10 +120,13 @@ func NewQueue(client *Client, cfg QueueConfig) *Queue {
 func (q *Queue) SetTypes(types []string) { q.consumer.setTypes(types) }
 
 // Check reports what Client.Check does, and fails also when the queue of a type
-// cannot be used.
+// cannot be used: then with a NotConsumedError.
 func (q *Queue) Check(ctx context.Context) (Health, error) {
 	h, err := q.client.Check(ctx)
-	return h, errors.Join(err, q.consumer.troubles())
+	if err == nil { // else what is known of the queues is old
+		err = q.consumer.troubles()
+	}
+	return h, err
 }
 
 // Publish offers items in the order given. It fails with RATE_LIMITED when the

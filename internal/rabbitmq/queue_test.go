@@ -1,6 +1,7 @@
 package rabbitmq_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -335,7 +336,11 @@ func TestOtherArgumentsAreExplained(t *testing.T) {
 	send(t, q, itemOf("reminder", "r"))
 	requireItem(t, q, itemOf("reminder", "r")) // other types work
 	_, err = q.Check(t.Context())
-	require.ErrorContains(t, err, "exists with other arguments")
+	trouble, ok := errors.AsType[*rabbitmq.NotConsumedError](err)
+	require.True(t, ok, err)
+	require.Equal(t, []string{"test"}, trouble.Types)
+	require.ErrorContains(t, trouble, "task types are not consumed: test (queue "+w.prefix+".work.test exists with other arguments than this configuration has (see MAX_QUEUE_SIZE)")
+	require.NotContains(t, trouble.Error(), "PRECONDITION_FAILED", "the server's words are for the log")
 	q.SetTypes([]string{"reminder"})
 	_, err = q.Check(t.Context())
 	require.NoError(t, err)

@@ -68,7 +68,8 @@ func (w *web) outgoing(asked wire.HTTPRequest, body []byte, key func() string) (
 func (w *web) headers(o *outgoing, asked map[string][]string) error {
 	o.header = http.Header{"User-Agent": {userAgent}, "Accept-Encoding": {"gzip"}}
 	own := http.Header{}
-	for name, values := range asked {
+	for _, name := range slices.Sorted(maps.Keys(asked)) { // the same trouble is told in the same words each time
+		values := asked[name]
 		canonical := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 		if !headerName.MatchString(name) || slices.Contains(hostsHeaders, canonical) || strings.HasPrefix(canonical, "Proxy-") {
 			return refusal("the header %.64q cannot be set by a plugin", name)

@@ -158,6 +158,10 @@ func TestSecretsThatAreNotThere(t *testing.T) {
 			require.NotContains(t, f.Message, "canary")
 		}
 	}
+	for range 20 {
+		f := v.refused(t, core.CodeExecutionFailed, get(s.at("a.test", "/")).with("X-B", "{{secret:lost}}").with("X-A", "{{secret:unset}}"))
+		require.Contains(t, f.Message, "SECRET_UNSET", "the same one is told each time")
+	}
 	for _, name := range []string{"other", "", "OTHER", "a b"} {
 		require.Contains(t, v.refused(t, core.CodePluginDenied, get("{{secret:"+name+"}}")).Message, "grants.secrets")
 	}
